@@ -1,0 +1,68 @@
+# One command per wish. Needs make and Python 3.11 or newer with pip and venv; everything else goes into .venv.
+#
+#   make run      serve config/gtmdns.yaml (CONFIG=... serves another one)
+#   make test     run the tests (ARGS="-k weights" hands words to pytest)
+#   make check    ruff, mypy, then the tests: what a change has to pass
+#   make format   let ruff rewrite what it can
+#   make bench    CPU time per query, side by side with other servers on this machine
+#   make image    build the container image (docker, podman or buildah, whichever answers)
+#   make clean    remove .venv and everything that was built
+
+PYTHON ?= python3
+CONFIG ?= config/gtmdns.yaml
+IMAGE ?= gtmdns:latest
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: run test check lint format bench image clean
+.DEFAULT_GOAL := test
+
+run: $(VENV)/.for-run
+	@exec $(BIN)/gtmdns serve $(CONFIG)
+
+test: $(VENV)/.for-tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test
+
+lint: $(VENV)/.for-tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(VENV)/.for-tests
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(VENV)/.for-run
+	@$(BIN)/python bench/respond.py
+	@$(BIN)/python bench/peers.py $(ARGS)
+
+image:
+	@if docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) .; \
+	elif podman info >/dev/null 2>&1; then podman build --format docker --tag $(IMAGE) .; \
+	elif command -v buildah >/dev/null; then buildah build --format docker --tag $(IMAGE) .; \
+	else echo "make image needs docker, podman or buildah" >&2; exit 1; fi
+
+# The stamps say which pyproject.toml was installed, so an unchanged one costs nothing.
+$(VENV)/.for-run: pyproject.toml | $(BIN)/python
+	@echo "installing gtmdns into $(VENV) ..."
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.for-tests: pyproject.toml | $(BIN)/python
+	@echo "installing gtmdns and its development tools into $(VENV) ..."
+	@$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.for-run
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gtmdns needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	@find gtmdns tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""What a GeoIP database costs: time and memory of a load, size of the tables, time of a lookup.
+
+    python bench/geo.py               the two files that come with gtmdns
+    python bench/geo.py FILE ...      MMDB files; .gz is unpacked first
+
+Each case is a process of its own, so that its peak of memory is its own. The routes are those of
+geoip/presets: continents, the seven regions of China, its ISPs, and all of them as one route.
+"""
+
+import gzip
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from gtmdns.compiler.geodata import builtin_databases
+from gtmdns.compiler.regions import compile_routes
+from gtmdns.config.model import Region
+
+CASES = {
+    "networks only": [],
+    "continents": ["continents"],
+    "China": ["china"],
+    "China, ISPs": ["isps"],
+    "all in one route": ["isps", "china", "continents"],
+}
+LOOKUPS = 200_000
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--case"]:
+        print(json.dumps(measure(CASES[sys.argv[2]], [Path(name) for name in sys.argv[3:]])))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = [unpacked(Path(name), Path(folder)) for name in sys.argv[1:]]
+        print("files:", ", ".join(f"{f.name} {f.stat().st_size / 2**20:.1f} MiB" for f in files)
+              or "builtin")  # fmt: skip
+        print(f"{'routes':18} {'load s':>7} {'peak MiB':>9} {'IPv4':>8} {'IPv6':>8} {'table kB':>9}"
+              f" {'find4 us':>9} {'find6 us':>9} {'scope4 us':>10}")  # fmt: skip
+        for case in CASES:
+            command = [sys.executable, __file__, "--case", case, *map(str, files)]
+            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            row = json.loads(run.stdout)
+            print(f"{case:18} {row['load']:7.2f} {row['peak']:9.0f} {row['intervals4']:8}"
+                  f" {row['intervals6']:8} {row['octets'] / 1000:9.0f} {row['find4']:9.2f}"
+                  f" {row['find6']:9.2f} {row['scope4']:10.2f}")  # fmt: skip
+
+
+def unpacked(path: Path, folder: Path) -> Path:
+    if path.suffix != ".gz":
+        return path
+    plain = folder / path.stem
+    plain.write_bytes(gzip.decompress(path.read_bytes()))
+    return plain
+
+
+def measure(presets: list[str], files: list[Path]) -> dict[str, float]:
+    """Load once; return seconds, peak MiB above what the process had, sizes, and lookups in us."""
+    regions = {"office": Region(networks=("203.0.113.0/24", "2001:db8::/32"))}
+    for name in presets:
+        preset = yaml.safe_load(
+            (builtin_databases()[0].parent / f"presets/{name}.yaml").read_text()
+        )
+        regions |= {region: Region(**facts) for region, facts in preset["regions"].items()}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    [table] = compile_routes([tuple(regions)], regions, files or ["builtin"]).tables
+    load = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    starts4, _, _, highs, *_ = encoded = table.encode()
+    draw = random.Random(1)
+    four = [0xFFFF << 32 | draw.getrandbits(32) for _ in range(LOOKUPS)]
+    six = [0x20 << 120 | draw.getrandbits(120) for _ in range(LOOKUPS)]
+    return {
+        "load": load,
+        "peak": peak / 1024,
+        "intervals4": len(starts4) // 4 + 1,
+        "intervals6": len(highs) // 8 + 1,
+        "octets": sum(map(len, encoded)),
+        "find4": per_call(table.find, four),
+        "find6": per_call(table.find, six),
+        "scope4": per_call(table.find_with_scope, four),
+    }
+
+
+def per_call(find, clients: list[int]) -> float:
+    """Return microseconds of one call, the best of five rounds, the loop around it taken off."""
+    best = empty = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        for client in clients:
+            find(client)
+        best = min(best, time.perf_counter() - started)
+        started = time.perf_counter()
+        for _client in clients:
+            pass
+        empty = min(empty, time.perf_counter() - started)
+    return (best - empty) / len(clients) * 1e6
+
+
+if __name__ == "__main__":
+    main()

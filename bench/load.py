@@ -1,0 +1,155 @@
+"""Load for a server on loopback, bounded in time: dnsperf where it is installed, else our own.
+
+Both keep a number of queries outstanding, so the server is as busy as it can be and never flooded.
+"""
+
+import os
+import random
+import re
+import select
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers import STATIC_NAMES, STEERED_NAMES, ZONE, wire_name
+
+OUTSTANDING = 100  # queries
+MAX_SECONDS = 60.0
+SENDERS = ["dnsperf", "own"] if shutil.which("dnsperf") else ["own"]
+MISSING_NAMES = 200_000  # different ones, so that no server can keep them all
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Names to ask for, and whether with EDNS."""
+
+    name: str
+    words: str  # for the table
+    edns: bool = False
+
+    def qnames(self, chance: random.Random) -> list[str]:
+        """Return the names in the order in which they are asked."""
+        static = [f"n{n}" for n in range(STATIC_NAMES)]
+        weighted = [f"w{n}" for n in range(STEERED_NAMES)]
+        routed = [f"r{n}" for n in range(STEERED_NAMES)]
+        missing = [f"{chance.getrandbits(60):x}" for _ in range(MISSING_NAMES)]
+        match self.name:
+            case "static" | "edns":
+                names = static
+            case "weighted":
+                names = weighted
+            case "network":
+                names = routed
+            case "missing" | "missing+edns":
+                names = missing
+            case _:
+                names = [
+                    chance.choice(kind)
+                    for kind in (static, weighted, routed, missing) * (MISSING_NAMES // 20)
+                ]
+        return [f"{name}.{ZONE}" for name in names]
+
+
+WORKLOADS = [
+    Workload("static", "static A"),
+    Workload("weighted", "by weight"),
+    Workload("network", "by network"),
+    Workload("edns", "static A, EDNS", edns=True),
+    Workload("missing", "NXDOMAIN, random names"),
+    Workload("missing+edns", "NXDOMAIN, random names, EDNS", edns=True),
+    Workload("mixed", "all four mixed"),
+]
+
+
+@dataclass(frozen=True)
+class Result:
+    answered: int
+    seconds: float
+
+
+class Load:
+    """Sends one workload. `folder` keeps the file of names, written once.
+
+    sender: "dnsperf", or "own", which needs nothing and is slower
+    """
+
+    def __init__(self, workload: Workload, folder: Path, sender: str) -> None:
+        self.sender = sender
+        self.workload = workload
+        names = workload.qnames(random.Random(1))  # the same names for every server
+        self.file = folder / f"{workload.name}.queries"
+        self.file.write_text("".join(f"{name} A\n" for name in names))
+        self.names = names
+
+    def send(self, port: int, seconds: float, core: int) -> Result:
+        """Ask 127.0.0.1 for so many seconds from one core; return what was answered."""
+        seconds = min(seconds, MAX_SECONDS)
+        if self.sender == "dnsperf":
+            return self._dnsperf(port, seconds, core)
+        return self._own(port, seconds, core)
+
+    def _dnsperf(self, port: int, seconds: float, core: int) -> Result:
+        command = [
+            "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(self.file), "-l", str(seconds),
+            "-c", "4", "-T", "1", "-q", str(OUTSTANDING), "-t", "1",
+        ]  # fmt: skip
+        if self.workload.edns:
+            command.append("-e")
+        text = subprocess.run(
+            command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        ).stdout  # fmt: skip
+        wrong = set(re.findall(r"([A-Z]+) \d+ \([\d.]+%\)", _field(text, r"Response codes:(.*)")))
+        if wrong - {"NOERROR", "NXDOMAIN"}:
+            raise RuntimeError(f"not what the zone says: {wrong}\n{text}")
+        return Result(
+            int(_field(text, r"Queries completed:\s+(\d+)")),
+            float(_field(text, r"Run time \(s\):\s+([\d.]+)")),
+        )
+
+    def _own(self, port: int, seconds: float, core: int) -> Result:
+        """Keep OUTSTANDING queries in flight; lost ones are made up for after 50 ms of silence."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {core})
+        opt = bytes.fromhex("00002904d000000000" + "0000") if self.workload.edns else b""
+        counts = bytes.fromhex("01000001000000000001" if opt else "01000001000000000000")
+        tail = b"\0\1\0\1" + opt
+        packets = [b"\0\0" + counts + wire_name(name) + tail for name in self.names]
+        sent = answered = 0
+        started = time.monotonic()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect(("127.0.0.1", port))
+            due = OUTSTANDING
+            while time.monotonic() < started + seconds:
+                for _ in range(due):
+                    sock.send(packets[sent % len(packets)])
+                    sent += 1
+                due = _drain(sock)
+                answered += due
+                if not due and not select.select([sock], [], [], 0.05)[0]:
+                    due = OUTSTANDING
+        os.sched_setaffinity(0, before)
+        return Result(answered, time.monotonic() - started)
+
+
+def _drain(sock: socket.socket) -> int:
+    count = 0
+    try:
+        while count < OUTSTANDING:
+            if sock.recv(4096)[3] & 15 not in (0, 3):  # NOERROR, NXDOMAIN
+                raise RuntimeError("a response is not what the zone says")
+            count += 1
+    except BlockingIOError:
+        return count
+    return count
+
+
+def _field(text: str, pattern: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise RuntimeError(f"dnsperf did not say {pattern!r}:\n{text}")
+    return found[1]

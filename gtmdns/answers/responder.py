@@ -1,0 +1,263 @@
+"""The whole query path: one packet in, one packet out. No I/O, no clock, no chance.
+
+`respond` is the reference. It works in two steps: `prepare` finds out everything
+that does not depend on the draw or the client, and `Prepared.render` copies octets
+together. The answer cache keeps what `prepare` returned, so a cached answer and one
+that is not are made by the same code and are the same octets.
+
+Never answered: what `wire.query` keeps silent about. Source port 0 is the
+transport's to see, and it drops those packets.
+"""
+
+from ..wire.constants import ANY, AXFR, DS, HEADER, HINFO, IN, IXFR
+from ..wire.constants import FORMERR as RCODE_FORMERR
+from ..wire.constants import NOERROR as RCODE_NOERROR
+from ..wire.constants import NXDOMAIN as RCODE_NXDOMAIN
+from ..wire.constants import REFUSED as RCODE_REFUSED
+from ..wire.constants import SERVFAIL as RCODE_SERVFAIL
+from ..wire.edns import Subnet, opt_record, parse_subnet, subnet_option
+from ..wire.message import error_response, head, truncated
+from ..wire.query import BadQuery, Query, parse_query
+from . import answer as tags
+from .answer import Leaf, leaf
+from .route import RouteTable
+from .snapshot import Snapshot, private_block
+from .zone import Entry, Routed, Zone
+
+_ERROR_TAGS = {1: tags.FORMERR, 4: tags.NOTIMP, 5: tags.REFUSED, 16: tags.BADVERS}
+_REFUSED = leaf(b"", tags.REFUSED, 0)
+# RFC 8482 section 4.2: a HINFO in place of everything that is known at the name
+_ANY_RECORD = b"\xc0\x0c" + HINFO.to_bytes(2) + b"\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
+_ANY = leaf(_ANY_RECORD, tags.ANY, 1)
+
+
+class Prepared:
+    """All that one question settles before the draw and the client come in.
+
+    end:      offset of the first octet behind the question
+    flags:    octets 2 to 5 of the response
+    leaf:     the outcome, where it is always the same; else None, and
+    numbers:  the answers' numbers, by rule; only one where `route` is None
+    route:    which rule a client gets; None: the client does not matter
+    negative: what stands in place of records where an answer has none (NODATA)
+    opt:      the OPT record of the response, or nothing
+    limit:    octets that the response may have
+    base:     added to the tags for counting
+    keep:     whether the name exists, so that the answer cache may remember the question
+    """
+
+    __slots__ = (
+        "base",
+        "counts_at",
+        "end",
+        "flags",
+        "keep",
+        "leaf",
+        "limit",
+        "negative",
+        "numbers",
+        "opt",
+        "route",
+    )
+
+    def __init__(self, query: Query, flags: bytes, opt: bytes, limit: int, base: int) -> None:
+        self.end = query.end
+        self.flags = flags
+        self.opt = opt
+        self.counts_at = 1 if opt else 0
+        self.limit = limit
+        self.base = base
+        self.leaf: Leaf | None = None
+        self.numbers: tuple[int, ...] = ()
+        self.route: RouteTable | None = None
+        self.negative = b""
+        self.keep = False
+
+    def set_entry(self, entry: Entry) -> None:
+        if isinstance(entry, Routed):
+            self.route, self.numbers = entry.route, entry.numbers
+        else:
+            self.numbers = (entry,)
+
+    def render(self, packet: bytes, chosen: Leaf, snapshot: Snapshot) -> bytes:
+        """Return the response. `packet`: any with this question; its id and case are kept."""
+        records = chosen[2]
+        if records is None:
+            return self._without_records(packet, chosen, snapshot)
+        snapshot.tally[self.base + chosen[3]] += 1
+        response = b"".join(
+            (
+                packet[:2],
+                self.flags,
+                chosen[self.counts_at],  # type: ignore[arg-type]  # 0 or 1: both are octets
+                packet[HEADER : self.end],
+                records,
+                self.opt,
+            )
+        )
+        if len(response) > self.limit:
+            snapshot.tally[tags.TRUNCATED] += 1
+            return truncated(response, self.end, self.opt)
+        return response
+
+    def _without_records(self, packet: bytes, chosen: Leaf, snapshot: Snapshot) -> bytes:
+        """An answer whose state of health leaves NODATA or SERVFAIL; ANCOUNT holds the RCODE."""
+        rcode = chosen[0][1]
+        if rcode == RCODE_NOERROR:
+            stand_in = leaf(self.negative, chosen[3], 0, 1)
+            return self.render(packet, stand_in, snapshot)
+        snapshot.tally[self.base + chosen[3]] += 1
+        flags = self.flags[:1] + bytes((self.flags[1] | rcode,)) + self.flags[2:]
+        stand_in = leaf(b"", chosen[3], 0)
+        return b"".join(
+            (
+                packet[:2],
+                flags,
+                stand_in[self.counts_at],  # type: ignore[arg-type]
+                packet[HEADER : self.end],
+                self.opt,
+            )
+        )
+
+
+def respond(
+    packet: bytes, client: int, snapshot: Snapshot, draw: int, limit: int | None = None
+) -> bytes | None:
+    """Return the response to `packet`, or None where silence is the answer.
+
+    client: source address as an integer, IPv4 mapped into ::ffff:0:0/96
+    draw:   uniform in [0, 2**64), from the transport; settles every choice
+    limit:  octets that the transport carries; None: what EDNS and our own size allow
+    """
+    try:
+        query = parse_query(packet)
+    except BadQuery as bad:
+        return _refuse(packet, bad, snapshot)
+    prepared = prepare(packet, query, snapshot, limit)
+    return answer(packet, query, prepared, client, snapshot, draw)
+
+
+def answer(
+    packet: bytes, query: Query, prepared: Prepared, client: int, snapshot: Snapshot, draw: int
+) -> bytes:
+    """Return the response to a packet that was understood as `query`, and prepared for."""
+    subnet = None
+    if query.subnet is not None and snapshot.settings.client_subnet:
+        try:
+            subnet = parse_subnet(query.subnet)
+        except BadQuery:
+            return _error(packet, RCODE_FORMERR, query, snapshot)
+    if prepared.leaf is not None:
+        chosen, scope = prepared.leaf, 0
+    elif prepared.route is None:
+        chosen, scope = snapshot.answers[prepared.numbers[0]].choose(draw), 0
+    else:
+        rule, scope = _rule(prepared.route, client, subnet, snapshot)
+        chosen = snapshot.answers[prepared.numbers[rule]].choose(draw)
+    if subnet is not None:
+        prepared.opt = opt_record(
+            snapshot.settings.udp_payload,
+            dnssec_ok=query.dnssec_ok,
+            options=subnet_option(subnet, scope),
+        )
+    return prepared.render(packet, chosen, snapshot)
+
+
+def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) -> Prepared:
+    """Return what is settled for this question by the snapshot alone."""
+    settings = snapshot.settings
+    opt = b""
+    if query.edns:
+        opt = opt_record(settings.udp_payload, dnssec_ok=query.dnssec_ok)
+    if limit is None:
+        limit = min(query.size, max(512, settings.udp_payload)) if query.edns else 512
+    zone = None
+    if query.qclass == IN and query.qtype not in (AXFR, IXFR):
+        zone = snapshot.zone_of(query.qname)
+    if zone is None:
+        flags = head(packet[2], RCODE_REFUSED, authoritative=False)
+        prepared = Prepared(query, flags, opt, limit, 0)
+        prepared.leaf = _REFUSED
+        return prepared
+    return _prepare_in_zone(packet[2], query, zone, opt, limit)
+
+
+def _prepare_in_zone(
+    packet_flags: int, query: Query, zone: Zone, opt: bytes, limit: int
+) -> Prepared:
+    node, exists = zone.lookup(query.qname)
+    if node is None:
+        flags = head(packet_flags, RCODE_NXDOMAIN, authoritative=True)
+        prepared = Prepared(query, flags, opt, limit, zone.base)
+        prepared.leaf = leaf(_negative(query, zone), tags.NXDOMAIN, 0, 1)
+        return prepared
+    qtype = query.qtype
+    at_cut = node.referral is not None and not (exists and qtype == DS)  # RFC 4035 section 3.1.4.1
+    flags = head(packet_flags, RCODE_NOERROR, authoritative=not at_cut)
+    prepared = Prepared(query, flags, opt, limit, node.base)
+    prepared.keep = exists
+    if at_cut:
+        assert node.referral is not None
+        prepared.numbers = (node.referral,)
+        return prepared
+    entry = node.entry(qtype)
+    if entry is not None:
+        prepared.set_entry(entry)
+        prepared.negative = _negative(query, zone)
+    elif qtype == ANY and node.types:
+        prepared.leaf = _ANY
+    else:
+        prepared.leaf = leaf(_negative(query, zone), tags.NODATA, 0, 1)
+    return prepared
+
+
+def _negative(query: Query, zone: Zone) -> bytes:
+    """Return the SOA of a negative response (RFC 2308 section 3), owned by a pointer to the apex.
+
+    A pointer has 14 bits, and the apex stands within the first 267 octets.
+    """
+    apex = HEADER + len(query.qname) - len(zone.apex)
+    return (0xC000 | apex).to_bytes(2) + zone.negative
+
+
+def _rule(
+    route: RouteTable, client: int, subnet: Subnet | None, snapshot: Snapshot
+) -> tuple[int, int]:
+    """Return (rule, scope) for the client that counts (see 2.1 and 2.7 of the contract)."""
+    if subnet is None or subnet.source == 0:
+        return route.find(client), 0
+    block = private_block(subnet.client)
+    if block is None:
+        return route.find_with_scope(subnet.client)
+    first, last, scope = block
+    for known_first, known_last in snapshot.known_private:
+        if known_first <= subnet.client <= known_last:
+            return route.find_with_scope(subnet.client)
+        if known_last >= first and known_first <= last:
+            near = known_first if known_first > subnet.client else known_last
+            scope = max(scope, 129 - (near ^ subnet.client).bit_length())
+    return route.find(client), scope
+
+
+def _refuse(packet: bytes, bad: BadQuery, snapshot: Snapshot) -> bytes | None:
+    if bad.rcode is None:
+        snapshot.tally[tags.SHORT if len(packet) < HEADER else tags.RESPONSE] += 1
+        return None
+    return _error(packet, bad.rcode, bad.query, snapshot)
+
+
+def _error(packet: bytes, rcode: int, query: Query | None, snapshot: Snapshot) -> bytes:
+    snapshot.tally[_ERROR_TAGS[rcode]] += 1
+    opt = b""
+    if query is not None and query.edns:
+        opt = opt_record(
+            snapshot.settings.udp_payload, dnssec_ok=query.dnssec_ok, extended=rcode >> 4
+        )
+    return error_response(packet, rcode, query, opt)
+
+
+def servfail(packet: bytes) -> bytes | None:
+    """Return the response to a packet that a mistake of ours kept from being answered."""
+    if len(packet) < HEADER or packet[2] & 0x80:
+        return None
+    return error_response(packet, RCODE_SERVFAIL, None, b"")

@@ -1,0 +1,171 @@
+"""The immutable table that queries are answered from, and how it grows piece by piece.
+
+A snapshot comes as pieces, each a tuple of integers, octets and tuples that costs
+at most about 2 ms to add, so that a worker goes on answering from the old one:
+
+    ("routes",   (encoded route, ...))
+    ("answers",  (encoded answer, ...))
+    ("routed",   ((route number, (answer number, ...)), ...))
+    ("zone",     apex, base, negative)
+    ("nodes",    zone number, ((name, base, types, cname, referral), ...))
+    ("wildcards", zone number, ((encloser, wildcard name), ...))
+    ("private",  ((first client, last client), ...))
+
+Numbers count from 0 in the order of arrival. In `types` ((QTYPE, entry), ...) and
+`cname` an entry of 0 or more is an answer's number, ~n is the n-th of "routed";
+`cname` and `referral` are None where there is none.
+
+Only `change` alters a snapshot once it serves: it replaces whole answers under
+their numbers, between two queries.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ..wire.edns import IPV4_MAPPED
+from ..wire.name import WireName
+from .answer import Answer, decode
+from .route import RouteTable
+from .zone import Entry, Node, Routed, Zone
+
+RELEASE_STEP = 2_000  # nodes freed in one turn of the loop, about 1 ms
+
+
+class Settings(NamedTuple):
+    """What the server block says about answering."""
+
+    client_subnet: bool = True
+    udp_payload: int = 1232
+
+
+class Snapshot:
+    """One generation. `tally`: how often each tag was counted, by (base + tag)."""
+
+    __slots__ = (
+        "answers",
+        "generation",
+        "known_private",
+        "routed",
+        "routes",
+        "settings",
+        "tally",
+        "zones",
+    )
+
+    def __init__(self, generation: int, settings: Settings) -> None:
+        self.generation = generation
+        self.settings = settings
+        self.answers: list[Answer] = []
+        self.routes: list[RouteTable] = []
+        self.routed: list[Routed] = []
+        self.zones: dict[WireName, Zone] = {}
+        self.known_private: tuple[tuple[int, int], ...] = ()
+        self.tally: defaultdict[int, int] = defaultdict(int)
+
+    def zone_of(self, qname: WireName) -> Zone | None:
+        """Return the zone with the longest apex at or above `qname`; None: not ours."""
+        zones = self.zones
+        name: bytes = qname
+        while True:
+            zone = zones.get(WireName(name))
+            if zone is not None or name == b"\x00":
+                return zone
+            name = name[1 + name[0] :]
+
+    def change(self, changes: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
+        """Replace answers. `changes`: (number, encoded answer)."""
+        for number, code in changes:
+            self.answers[number] = decode(code)
+
+    def release(self) -> Iterator[None]:
+        """Free a snapshot that no longer serves, in slices: one `next` per turn of the loop."""
+        for zone in self.zones.values():
+            for shard in zone.shards:
+                while shard:
+                    for _ in range(min(RELEASE_STEP, len(shard))):
+                        shard.popitem()
+                    yield
+        for table in (self.answers, self.routed):
+            while table:
+                del table[-RELEASE_STEP:]
+                yield
+
+
+EMPTY = Snapshot(0, Settings())
+
+
+class SnapshotBuilder:
+    """Collects the pieces of one snapshot. Owned by the end that receives them."""
+
+    def __init__(self, generation: int, settings: Settings) -> None:
+        self._snapshot = Snapshot(generation, settings)
+        self._zones: list[Zone] = []
+
+    def add(self, piece: tuple[Any, ...]) -> None:
+        """Add one piece. Raises ValueError for a kind that is not known."""
+        kind, *rest = piece
+        snapshot = self._snapshot
+        if kind == "nodes":
+            self._add_nodes(*rest)
+        elif kind == "answers":
+            snapshot.answers += map(decode, rest[0])
+        elif kind == "routed":
+            snapshot.routed += [
+                Routed(snapshot.routes[route], numbers) for route, numbers in rest[0]
+            ]
+        elif kind == "routes":
+            snapshot.routes += map(RouteTable.decode, rest[0])
+        elif kind == "zone":
+            zone = Zone(WireName(rest[0]), rest[1], rest[2])
+            self._zones.append(zone)
+            snapshot.zones[zone.apex] = zone
+        elif kind == "wildcards":
+            zone = self._zones[rest[0]]
+            for encloser, name in rest[1]:
+                parent = zone.get(encloser)
+                assert parent is not None, "the compiler makes every encloser a node"
+                parent.wildcard = zone.get(name)
+        elif kind == "private":
+            snapshot.known_private = rest[0]
+        else:
+            raise ValueError(f"unknown piece {kind!r}")
+
+    def _add_nodes(self, zone_number: int, nodes: Iterable[tuple[Any, ...]]) -> None:
+        zone = self._zones[zone_number]
+        for name, base, types, cname, referral in nodes:
+            pairs = tuple((qtype, self._entry(code)) for qtype, code in types)
+            alias = None if cname is None else self._entry(cname)
+            zone.add(name, Node(base, pairs, alias, referral))
+
+    def _entry(self, code: int) -> Entry:
+        return code if code >= 0 else self._snapshot.routed[~code]
+
+    def finish(self) -> Snapshot:
+        """Return the snapshot; the builder is used up."""
+        return self._snapshot
+
+
+# Private and other addresses that say nothing about where a client is (RFC 6890), by prefix.
+_PRIVATE = tuple(
+    (first, first | ((1 << (128 - prefix)) - 1), prefix)
+    for first, prefix in (
+        (IPV4_MAPPED | 10 << 24, 96 + 8),
+        (IPV4_MAPPED | 100 << 24 | 64 << 16, 96 + 10),
+        (IPV4_MAPPED | 127 << 24, 96 + 8),
+        (IPV4_MAPPED | 169 << 24 | 254 << 16, 96 + 16),
+        (IPV4_MAPPED | 172 << 24 | 16 << 16, 96 + 12),
+        (IPV4_MAPPED | 192 << 24 | 168 << 16, 96 + 16),
+        (1, 128),
+        (0xFC << 120, 7),
+        (0xFE80 << 112, 10),
+    )
+)
+
+
+def private_block(client: int) -> tuple[int, int, int] | None:
+    """Return (first, last, prefix length) of the private block that holds `client`, or None."""
+    for block in _PRIVATE:
+        if block[0] <= client <= block[1]:
+            return block
+    return None

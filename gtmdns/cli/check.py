@@ -1,0 +1,40 @@
+"""`gtmdns check`: the real load without the swap."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..compiler.build import Compiled
+from ..config.mistakes import BadConfig
+from ..control.loader import load_and_compile
+
+
+def load_or_exit(path: Path) -> Compiled:
+    """Return the compiled configuration; warnings are told. Mistakes are told, and end with 1."""
+    try:
+        compiled, warnings, _ = load_and_compile(path, {})
+    except BadConfig as bad:
+        for mistake in bad.mistakes:
+            click.echo(str(mistake), err=True)
+        number = len(bad.mistakes)
+        click.echo(f"{number} mistake{'' if number == 1 else 's'} in {path}", err=True)
+        sys.exit(1)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return compiled
+
+
+@click.command("check")
+@click.argument("config", type=click.Path(path_type=Path))
+def command(config: Path) -> None:
+    """Load CONFIG, a file or a folder, and tell every mistake in it.
+
+    Exit status 0: it can be served. 1: it cannot.
+    """
+    plan = load_or_exit(config).plan
+    names = sum(len(zone.names) for zone in plan.zones.values())
+    click.echo(
+        f"{config}: good: {len(plan.zones)} zones with {names} names, {len(plan.pools)} pools, "
+        f"{len(plan.checks())} probes"
+    )

@@ -1,0 +1,96 @@
+"""Warnings: what loads but cannot be meant. Each has its place, like a mistake."""
+
+from collections.abc import Iterator, Sequence
+
+from ..config.load import Loaded
+from ..config.mistakes import Mistake
+from ..config.model import HealthCheck, Pool, Record, Target
+from .build import Compiled
+from .decide import Family, needed_of, pools_of, reaches
+from .plan import checks_of
+
+FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
+
+
+def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
+    """Return every warning about a configuration that was compiled, by place."""
+    found: list[Mistake] = []
+    for region, kind, value in compiled.gaps:
+        found.append(
+            loaded.mistake(
+                ("regions", region, kind),
+                f"no database of geoip.databases knows {value!r}, so nobody is found by it",
+            )
+        )
+    records = [
+        (("zones", zone, "records", owner), record)
+        for zone, content in loaded.config.zones.items()
+        for owner, record in content.records.items()
+        if record.route
+    ]
+    found += _pools(loaded, [record for _, record in records])
+    for keys, record in records:
+        found += _record(loaded, compiled, keys, record)
+    return [str(warning) for warning in sorted(found)]
+
+
+def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
+    used = {name for record in records for rule in record.route for name in pools_of(rule.target)}
+    for name, pool in loaded.config.pools.items():
+        if name not in used:
+            yield loaded.mistake(("pools", name), "no record uses this pool")
+        for family, label in FAMILIES:
+            total = sum(endpoint.family == family for endpoint in pool.endpoints)
+            if total and needed_of(pool.min_available, total) > total:
+                yield loaded.mistake(
+                    ("pools", name, "min_available"),
+                    f"can never be met: there are {total} {label} endpoints",
+                )
+        weights = [endpoint.weight for endpoint in pool.endpoints]
+        if pool.select == "all" and any(weight is not None for weight in weights):
+            yield loaded.mistake(("pools", name, "select"), '"all" leaves the weights unused')
+
+
+def _record(
+    loaded: Loaded, compiled: Compiled, keys: tuple[str, ...], record: Record
+) -> Iterator[Mistake]:
+    pools = loaded.config.pools
+    targets = [rule.target for rule in record.route]
+    regions = tuple(rule.region for rule in record.route[:-1])
+    for region in compiled.unreached.get(regions, ()):
+        yield loaded.mistake(
+            (*keys, "route", region), "never reached: the rules above take all of its clients"
+        )
+    for family, label in FAMILIES:
+        reached = [reaches(target, family, pools) for target in targets]
+        if any(reached) and not all(reached):
+            rule = record.route[reached.index(False)].region
+            yield loaded.mistake(
+                (*keys, "route", rule),
+                f"has no {label} endpoint, while other rules of this name have some",
+            )
+    if record.ttl is not None:
+        detection = _detection(loaded, targets, pools)
+        if detection is not None and record.ttl > detection:
+            yield loaded.mistake(
+                (*keys, "ttl"),
+                f"{record.ttl} s is longer than the {detection:g} s in which a failure is "
+                "noticed: resolvers keep a dead address longer than needed",
+            )
+
+
+def _detection(loaded: Loaded, targets: Sequence[Target], pools: dict[str, Pool]) -> float | None:
+    """Return the longest time in which a failure of these targets is noticed, in seconds."""
+    checks = loaded.config.health_checks
+    times = [
+        _longest(checks[name])
+        for target in targets
+        for pool in map(pools.__getitem__, pools_of(target))
+        for endpoint in pool.endpoints
+        for name in checks_of(pool, endpoint)
+    ]
+    return max(times, default=None)
+
+
+def _longest(check: HealthCheck) -> float:
+    return check.fall * check.interval + check.timeout

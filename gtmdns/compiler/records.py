@@ -1,0 +1,79 @@
+"""Records as octets: RDATA from presentation format, and whole RRs that point to the question."""
+
+from socket import AF_INET, AF_INET6, inet_pton
+from struct import pack
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from ..wire.constants import AAAA, IN, A
+from ..wire.name import WireName
+
+TO_QUESTION = b"\xc0\x0c"  # a pointer to the name in the question (RFC 1035 section 4.1.4)
+
+_EXAMPLES = {  # what was expected, where a text is no such record
+    "A": "an IPv4 address such as 192.0.2.1",
+    "AAAA": "an IPv6 address such as 2001:db8::1",
+    "CNAME": "a name such as www.example.com.",
+    "NS": "a name such as ns1.example.com.",
+    "PTR": "a name such as www.example.com.",
+    "MX": "a preference and a name such as 10 mail",
+    "TXT": "a text such as v=spf1 -all, or several in double quotes",
+    "SRV": "priority, weight, port and a name such as 10 5 443 www",
+    "CAA": 'flags, tag and value such as 0 issue "ca.example"',
+}
+
+
+class BadRecord(ValueError):
+    """A text is not a record of its type; the message says what was expected."""
+
+
+def rr(owner: bytes, rtype: int, ttl: int, rdata: bytes) -> bytes:
+    """Return one resource record of class IN. `owner`: a name or a pointer, as octets."""
+    return owner + pack("!HHIH", rtype, IN, ttl, len(rdata)) + rdata
+
+
+def address_rdata(address: str) -> tuple[int, bytes]:
+    """Return (type, RDATA) of an IP address in text."""
+    if ":" in address:
+        return AAAA, inet_pton(AF_INET6, address)
+    return A, inet_pton(AF_INET, address)
+
+
+def rdata_from_text(rtype: str, text: str, origin: WireName) -> bytes:
+    """Return the RDATA of a value in presentation format; names are relative to `origin`.
+
+    Raises BadRecord.
+    """
+    if rtype == "TXT" and not text.lstrip().startswith('"'):
+        # As a person writes it: one text, split into strings of 255 octets.
+        octets = text.encode()
+        strings = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
+        return b"".join(bytes((len(string),)) + string for string in strings)
+    try:
+        rdata = dns.rdata.from_text(
+            dns.rdataclass.IN,
+            dns.rdatatype.from_text(rtype),
+            text,
+            origin=dns.name.from_wire(origin, 0)[0],
+            relativize=False,
+        )
+        wire = rdata.to_wire()
+    except (dns.exception.DNSException, ValueError, OverflowError) as error:
+        detail = str(error) or type(error).__name__
+        raise BadRecord(
+            f"{text!r} is no {rtype} record ({detail}), expected {_EXAMPLES[rtype]}"
+        ) from None
+    assert wire is not None
+    return wire
+
+
+def soa_rdata(mname: bytes, rname: bytes, serial: int, minimum: int) -> bytes:
+    """Return the RDATA of SOA (RFC 1035 section 3.3.13). `minimum`: the negative TTL, seconds.
+
+    Refresh, retry and expire are RIPE's recommendation (RIPE-203); only secondaries read them.
+    """
+    return mname + rname + pack("!IIIII", serial, 86_400, 7_200, 3_600_000, minimum)

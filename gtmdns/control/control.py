@@ -1,0 +1,291 @@
+"""The control process: health, configuration, what is published. The only writer.
+
+    file changed, SIGHUP, POST reload ─▶ Control.reload ─▶ loader ─▶ Publication ─▶ workers
+    probe result ─▶ Monitor ─▶ Control._on_verdict ─▶ (merged for 50 ms) ─▶ changed answers ─▶ workers
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..compiler.plan import Plan, checks_of
+from ..config.mistakes import Mistake
+from ..health.monitor import Monitor
+from ..health.standing import CheckKey, Standing
+from ..sources.file import Look, wait_for_change
+from .counters import Counters
+from .load import LoadReport, load, load_kept
+from .publication import Publication, usable_of
+from .state import State, read_state, write_state
+from .workers import Workers
+
+MERGE = 0.05  # seconds in which verdicts are collected before answers change
+SAVE_EVERY = 2.0  # seconds between two writes of the state, where there is news
+KEPT = "good"  # file in the runtime folder with the last good load
+
+# What only a restart changes: the parent opened the sockets and gave up root.
+FIXED = (("server", "listen"), ("server", "workers"), ("server", "user"), ("server", "state_dir"))
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ReloadReport:
+    """How a reload went. `generation`: the one now served, changed or not."""
+
+    ok: bool
+    generation: int
+    mistakes: list[Mistake] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    at: float = field(default_factory=time.time)
+
+
+class Control:
+    """Owns the monitor, the publication and the workers' links. One loop, one thread."""
+
+    def __init__(self, config: Path, runtime: Path, state_dir: Path | None) -> None:
+        self.config = config
+        self.runtime = runtime
+        self.started_at = time.time()
+        self.counters = Counters()
+        self.workers = Workers(self.counters.add, self.counters.forget, self._note_workers)
+        self.monitor = Monitor(on_change=self._on_verdict)
+        self.publication: Publication | None = None
+        self.report: LoadReport | None = None  # of the configuration that is served
+        self.loaded_at = 0.0
+        self.last_reload: ReloadReport | None = None
+        self.worker_restarts = 0
+        self.verdict_changes: dict[tuple[str, str, str], int] = {}  # (pool, address, to)
+        self._state_folders = (runtime,) if state_dir is None else (runtime, state_dir)
+        self._state = read_state(self._state_folders[-1])
+        self._state_dirty = asyncio.Event()
+        self._state_broken = False
+        self._watched: LoadReport | None = None  # of the last load, good or bad
+        self._running: asyncio.Task[ReloadReport] | None = None
+        self._queued: asyncio.Task[ReloadReport] | None = None
+        self._dirty_pools: set[str] = set()
+        self._pools_of_key: dict[CheckKey, list[tuple[str, str]]] = {}
+        self._ready = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # Starting
+
+    async def start(self) -> bool:
+        """Load and publish for the first time. Returns whether there is a configuration to serve.
+
+        Where the configuration is broken, the one that was good when control last ran is
+        taken: the workers are still serving it.
+        """
+        report = await load(self.config, self._state.serials, self.runtime / KEPT)
+        self._watched = report
+        if report.plan is None:
+            kept = await load_kept(self.runtime / KEPT)
+            self._refuse(report.mistakes, 0.0)
+            if kept is None or kept.plan is None:
+                return False
+            log.error("starting with the configuration that was good before")
+            report = kept
+        assert report.plan is not None
+        self.monitor.restore(self._state.verdicts)
+        server = report.plan.server
+        self._apply_checks(report.plan)
+        await self.monitor.first_verdicts(server.startup_wait)
+        self._publish(report)
+        if report is self._watched:
+            self.last_reload = ReloadReport(True, self.generation, [], report.warnings)
+        self.spawn(self._watch_files())
+        self.spawn(self._save_state())
+        return True
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run `work` beside the rest until it ends or control stops; a failure is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.publication is not None:
+            self._write_state()
+        await self.monitor.close()
+        await self.workers.close()
+
+    @property
+    def generation(self) -> int:
+        return 0 if self.publication is None else self.publication.generation
+
+    # Reloading
+
+    async def reload(self, why: str) -> ReloadReport:
+        """Load, and publish if all is good. Requests during a load share one load after it."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._reload(why))
+            return await asyncio.shield(self._running)
+        if self._queued is None:
+            self._queued = asyncio.get_running_loop().create_task(self._reload_after(why))
+        return await asyncio.shield(self._queued)
+
+    async def _reload_after(self, why: str) -> ReloadReport:
+        assert self._running is not None
+        await asyncio.gather(self._running, return_exceptions=True)
+        current = asyncio.current_task()
+        self._running, self._queued = current, None  # type: ignore[assignment]  # the task is of this coroutine
+        return await self._reload(why)
+
+    async def _reload(self, why: str) -> ReloadReport:
+        started = time.monotonic()
+        log.info("reload (%s)", why)
+        report = await load(self.config, self._state.serials, self.runtime / KEPT)
+        self._watched = report
+        mistakes = report.mistakes or self._fixed_mistakes(report)
+        if mistakes or report.plan is None:
+            return self._refuse(mistakes, time.monotonic() - started)
+        self._apply_checks(report.plan)
+        self._publish(report)
+        self.last_reload = ReloadReport(
+            True, self.generation, [], report.warnings, time.monotonic() - started
+        )
+        log.info(
+            "now serving generation %d, loaded in %.2f s", self.generation, self.last_reload.seconds
+        )
+        return self.last_reload
+
+    def _refuse(self, mistakes: list[Mistake], seconds: float) -> ReloadReport:
+        for mistake in mistakes:
+            log.error("%s", mistake)
+        log.error(
+            "configuration refused: %d mistake%s, still serving generation %d",
+            len(mistakes),
+            "" if len(mistakes) == 1 else "s",
+            self.generation,
+        )
+        self.last_reload = ReloadReport(False, self.generation, mistakes, (), seconds)
+        return self.last_reload
+
+    def _fixed_mistakes(self, report: LoadReport) -> list[Mistake]:
+        """Return a mistake for each setting that is other than at the start and needs a restart."""
+        if report.plan is None or self.publication is None:
+            return []
+        old, new = self.publication.plan, report.plan
+        found = [
+            (section, key)
+            for section, key in (*FIXED, ("admin", "listen"))
+            if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
+        ]
+        return [
+            Mistake(str(self.config), 1, 1, f"{section}.{key}", "a change needs a restart")
+            for section, key in found
+        ]
+
+    def _publish(self, report: LoadReport) -> None:
+        """Make `report` what is served, with the verdicts of this moment."""
+        assert report.plan is not None
+        publication = Publication(report.plan, report.pieces)
+        report.pieces = []  # the publication has them
+        publication.generation = self._state.generation + 1
+        publication.refresh(publication.plan.pools, usable_of(publication.plan, self._usable()))
+        self.counters.know(publication.generation, publication.plan)
+        self.publication, self.report = publication, report
+        self.loaded_at = time.time()
+        self._state.generation = publication.generation
+        self._state.serials = publication.plan.serials
+        self._state_dirty.set()
+        self.workers.publish(publication)
+        for warning in report.warnings:
+            log.warning("%s", warning)
+
+    async def _watch_files(self) -> None:
+        """Reload whenever a file looks otherwise than it did at the last load."""
+        while True:
+            await wait_for_change(self._as_read)
+            await self.reload("a file changed")
+
+    def _as_read(self) -> tuple[tuple[Path, ...], Look]:
+        assert self._watched is not None, "the first load was before the watch"
+        return self._watched.files, self._watched.look
+
+    # Health
+
+    def _apply_checks(self, plan: Plan) -> None:
+        checks = plan.checks()
+        longest = max((check.timeout for check in checks.values()), default=0.0)
+        self.monitor.apply(checks, max(0.0, plan.server.startup_wait - longest))
+        self._pools_of_key = {}
+        for name, pool in plan.pools.items():
+            for endpoint in pool.endpoints:
+                for check in checks_of(pool, endpoint):
+                    key = (endpoint.address, check)
+                    self._pools_of_key.setdefault(key, []).append((name, endpoint.address))
+
+    def _usable(self) -> dict[CheckKey, bool]:
+        return {key: standing.usable for key, standing in self.monitor.standings().items()}
+
+    def usable(self) -> dict[str, Any]:
+        """Return by pool which endpoints are usable now."""
+        assert self.publication is not None
+        return dict(usable_of(self.publication.plan, self._usable()))
+
+    def _on_verdict(self, key: CheckKey, standing: Standing) -> None:
+        address, check = key
+        state = standing.state.value
+        reason = standing.last.reason if standing.last is not None else "restored"
+        log.info("%s is %s by check %s: %s", address, state, check, reason)
+        for pool, endpoint in self._pools_of_key.get(key, ()):
+            label = (pool, endpoint, state)
+            self.verdict_changes[label] = self.verdict_changes.get(label, 0) + 1
+            if not self._dirty_pools:
+                asyncio.get_running_loop().call_later(MERGE, self._change_answers)
+            self._dirty_pools.add(pool)
+        self._state_dirty.set()
+
+    def _change_answers(self) -> None:
+        """Bring the answers of the pools whose verdicts changed to the workers."""
+        pools, self._dirty_pools = self._dirty_pools, set()
+        publication = self.publication
+        if publication is None:
+            return  # the first publication takes the verdicts as they are then
+        known = [pool for pool in pools if pool in publication.plan.pools]
+        changes = publication.refresh(known, self.usable())
+        if changes:
+            self.workers.change(publication.generation, changes)
+
+    # State
+
+    def _note_workers(self) -> None:
+        """Wake whoever waits for workers (tests, readiness)."""
+        self._ready.set()
+
+    def is_ready(self) -> bool:
+        """Return whether a worker answers with a configuration."""
+        return any(link.generation > 0 for link in self.workers.links)
+
+    async def _save_state(self) -> None:
+        while True:
+            await self._state_dirty.wait()
+            self._state_dirty.clear()
+            self._write_state()
+            await asyncio.sleep(SAVE_EVERY)
+
+    def _write_state(self) -> None:
+        state = State(self._state.generation, self._state.serials, self.monitor.saved())
+        for folder in self._state_folders:
+            try:
+                write_state(folder, state)
+                self._state_broken = False
+            except OSError as error:
+                if not self._state_broken:  # once, until it works again
+                    log.warning("the state cannot be saved in %s: %s", folder, error)
+                self._state_broken = True
+
+
+def _log_failure(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a task of control failed", exc_info=task.exception())

@@ -1,0 +1,126 @@
+"""Run the loader and take in what it says, a little in each turn of the loop."""
+
+import asyncio
+import json
+import pickle
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..compiler.plan import Plan
+from ..config.mistakes import Mistake
+from ..serve.frames import BadFrame, Decoder, Frame
+from ..sources.file import Look
+from .loader import mistakes_from
+
+READ_SIZE = 256 * 1024  # octets
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What one load gave: a plan with pieces, or mistakes.
+
+    files: what to watch; look: how they looked when they were read; digest: hash of contents
+    """
+
+    plan: Plan | None = None
+    pieces: list[Frame] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    look: Look = ()
+    digest: str = ""
+
+
+async def load(config: Path, serials: Mapping[str, tuple[str, int]], keep: Path) -> LoadReport:
+    """Load `config` in a process of its own.
+
+    keep: where what the loader said is kept if it was good, for a control that starts
+          while the configuration is broken
+    """
+    command = [sys.executable, "-m", "gtmdns.control.loader", str(config)]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=READ_SIZE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(serials).encode())
+        process.stdin.close()
+        said = bytearray()
+        report, done = await _take(_chunks(process.stdout, said))
+        status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if not done and not report.mistakes:
+        problem = f"the loader ended with status {status} before it was done"
+        report = LoadReport(files=report.files or (config,), look=report.look)
+        report.mistakes = [Mistake(str(config), 1, 1, "", problem)]
+    if report.plan is not None:
+        await asyncio.to_thread(keep.write_bytes, bytes(said))
+    return report
+
+
+async def load_kept(keep: Path) -> LoadReport | None:
+    """Return the last good load that was kept, or None."""
+    try:
+        octets = await asyncio.to_thread(keep.read_bytes)
+    except FileNotFoundError:
+        return None
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield octets
+
+    report, done = await _take(whole())
+    return report if done else None
+
+
+async def _chunks(stream: asyncio.StreamReader, said: bytearray) -> AsyncIterator[bytes]:
+    while octets := await stream.read(READ_SIZE):
+        said += octets
+        yield octets
+
+
+async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
+    """Return what was said, and whether the loader said that it was done."""
+    report = LoadReport()
+    decoder = Decoder()
+    plan: Plan | None = None
+    done = False
+    try:
+        async for octets in chunks:
+            for frame in decoder.feed(octets):
+                match frame:
+                    case ("files", look, digest, files):
+                        report.look, report.digest = look, digest
+                        report.files = tuple(map(Path, files))
+                    case ("mistakes", _):
+                        report.mistakes = mistakes_from(frame)
+                    case ("warnings", texts):
+                        report.warnings = texts
+                    case ("plan", part):
+                        plan = _grow(plan, part)
+                    case ("piece", *_):
+                        report.pieces.append(frame)
+                    case ("done",):
+                        done = True
+                await asyncio.sleep(0)
+    except BadFrame as error:
+        report.mistakes = [Mistake("loader", 1, 1, "", f"said what cannot be read: {error}")]
+        done = False
+    if done:
+        report.plan = plan
+    return report, done
+
+
+def _grow(plan: Plan | None, part: bytes) -> Plan:
+    """Add one part: the plan itself first, then entries of its tables."""
+    said = pickle.loads(part)  # noqa: S301  # from our own child
+    if plan is None:
+        assert isinstance(said, Plan)
+        return said
+    table, entries = said
+    getattr(plan, table).update(entries)
+    return plan

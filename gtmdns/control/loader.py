@@ -1,0 +1,113 @@
+"""The loader: a process that reads, checks and compiles a configuration, and ends.
+
+    python -m gtmdns.control.loader CONFIG < {"ZONE": ["HASH", SERIAL], ...} (JSON)
+
+Composing a large file takes seconds in which nothing else of the process gets its turn,
+so control never does it; and all memory that it took is gone with the process. Its
+standard output is frames (serve/frames.py):
+
+    ("files", (look...), hash, (path, ...))   what was read, as it looked then
+    ("mistakes", ((file, line, column, key, problem), ...))   and nothing more; or
+    ("warnings", (text, ...))
+    ("plan", octets)       pickled parts: the Plan, then parts of its large tables
+    ("piece", kind, ...)   what the workers get
+    ("done",)              without it the load failed
+"""
+
+import json
+import pickle
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..config.load import load
+from ..config.mistakes import BadConfig, Mistake
+from ..serve.frames import Frame, encode
+from ..sources.file import changed_since, digest, look
+from ..compiler.build import Compiled, Serials, compile_config
+from ..compiler.geodata import builtin_databases
+from ..compiler.lint import warnings_of
+from ..compiler.plan import Plan
+
+PART = 1_000  # entries of a table in one frame: decoding it costs control about 2 ms
+TRIES = 5  # loads before a file that keeps changing is taken as it is
+TABLES = ("specs", "steered")
+
+
+def load_and_compile(path: Path, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
+    """Return the compiled configuration, warnings, and every file it came from.
+
+    Raises BadConfig. A file that was written meanwhile is read again: what is compiled
+    is what stands there.
+    """
+    for _ in range(TRIES):
+        started = time.time_ns()
+        loaded = load(path)
+        files = loaded.files + databases_of(loaded.base, loaded.config.geoip.databases)
+        try:
+            compiled = compile_config(loaded, serials, int(time.time()))
+        except BadConfig as bad:
+            raise BadConfig(bad.mistakes, files) from None
+        if not changed_since(loaded.files, started):
+            break
+    return compiled, warnings_of(loaded, compiled), files
+
+
+def databases_of(base: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the files behind `geoip.databases`."""
+    found: tuple[Path, ...] = ()
+    for name in names:
+        found += builtin_databases() if name == "builtin" else (base / name,)
+    return found
+
+
+def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
+    """Yield what the loader says about the configuration at `path`."""
+    try:
+        compiled, warnings, files = load_and_compile(path, serials)
+    except BadConfig as bad:
+        files = bad.files or (path,)
+        yield _files(files)
+        yield "mistakes", tuple(tuple(mistake) for mistake in bad.mistakes)
+        return
+    yield _files(files)
+    yield "warnings", tuple(warnings)
+    for part in _plan_parts(compiled.plan):
+        yield "plan", pickle.dumps(part)
+    for piece in compiled.pieces:
+        yield "piece", *piece
+    yield ("done",)
+
+
+def _files(files: tuple[Path, ...]) -> Frame:
+    config = [path for path in files if path.suffix != ".mmdb"]
+    return "files", look(files), digest(config), tuple(map(str, files))
+
+
+def _plan_parts(plan: Plan) -> Iterator[Any]:
+    """Yield the plan without its large tables, then (table, entries) until all is told."""
+    yield replace(plan, specs={}, steered={})
+    for table in TABLES:
+        entries = iter(getattr(plan, table).items())
+        while part := dict(islice(entries, PART)):
+            yield table, part
+
+
+def mistakes_from(frame: Frame) -> list[Mistake]:
+    """Return the mistakes of a "mistakes" frame."""
+    return [Mistake(*fields) for fields in frame[1]]
+
+
+def main(arguments: list[str], serials_in: str, out: BinaryIO) -> None:
+    serials = {zone: (str(value[0]), int(value[1])) for zone, value in json.loads(serials_in).items()}
+    for frame in frames_of(Path(arguments[0]), serials):
+        out.write(encode(frame))
+    out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], sys.stdin.read(), sys.stdout.buffer)

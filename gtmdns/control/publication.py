@@ -1,0 +1,107 @@
+"""One generation as control holds it: the plan, the pieces for workers, the answers as they are.
+
+Pieces stay the octets that the loader made. Answers alone are kept as tuples, since
+verdicts replace them; whoever connects later gets the answers of that moment.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..answers.snapshot import Settings, Snapshot, SnapshotBuilder
+from ..compiler.build import CHUNK
+from ..compiler.decide import Outcome, Usable, decide
+from ..compiler.octets import Tags, answer_of
+from ..compiler.plan import AnswerSpec, Plan, checks_of
+from ..serve.frames import Frame, encode
+
+Change = tuple[int, tuple[Any, ...]]  # answer number, encoded answer
+
+
+class Publication:
+    """Made from what the loader said; `generation` is given when it is about to be served.
+
+    snapshot: control's own, for `explain`: the same octets that workers have
+    """
+
+    def __init__(self, plan: Plan, pieces: Iterable[Frame]) -> None:
+        self.generation = 0
+        self.plan = plan
+        self.tags = Tags(plan.tags)
+        self.specs_by_pool = plan.specs_by_pool()
+        self.answers: list[tuple[Any, ...]] = []
+        self._octets: list[bytes | None] = []  # None: the place of the answers
+        self._builder = SnapshotBuilder(0, self._settings())
+        self._snapshot: Snapshot | None = None
+        for frame in pieces:
+            self._take(frame)
+
+    def _settings(self) -> Settings:
+        server = self.plan.server
+        return Settings(server.client_subnet, server.udp_payload)
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame[1]
+        if kind == "answers":
+            if not self.answers:
+                self._octets.append(None)
+            self.answers += frame[2]
+        else:
+            self._octets.append(encode(frame))
+        self._builder.add(frame[1:])
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the octets of all frames before the commit, with the answers as they stand."""
+        server = self.plan.server
+        settings = {
+            **self._settings()._asdict(),
+            "tcp": {
+                "max_connections": server.tcp.max_connections,
+                "max_per_client": server.tcp.max_per_client,
+                "idle_timeout": server.tcp.idle_timeout,
+            },
+        }
+        yield encode(("begin", self.generation, settings))
+        answers = list(self.answers)  # what changes while this is sent follows as changes
+        for octets in self._octets:
+            if octets is not None:
+                yield octets
+                continue
+            for at in range(0, len(answers), CHUNK):
+                yield encode(("piece", "answers", tuple(answers[at : at + CHUNK])))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        if self._snapshot is None:
+            self._snapshot = self._builder.finish()
+            self._snapshot.generation = self.generation
+        return self._snapshot
+
+    def decide(self, spec: AnswerSpec, usable: Usable) -> Outcome:
+        return decide(spec.target, spec.family, self.plan.pools, usable, spec.when_all_down)
+
+    def refresh(self, pools: Iterable[str], usable: Usable) -> list[Change]:
+        """Decide anew what looks at `pools`; keep and return the answers that are different."""
+        numbers = sorted({number for pool in pools for number in self.specs_by_pool[pool]})
+        changes = []
+        for number in numbers:
+            spec = self.plan.specs[number]
+            code = answer_of(spec, self.decide(spec, usable), self.tags).encoded()
+            if code != self.answers[number]:
+                self.answers[number] = code
+                changes.append((number, code))
+        self.snapshot.change(changes)
+        return changes
+
+
+def usable_of(plan: Plan, is_usable: Mapping[tuple[str, str], bool]) -> dict[str, Sequence[bool]]:
+    """Return which endpoints are usable: those whose checks are all not down.
+
+    is_usable: by (address, check); one that is not there is not known yet, and usable
+    """
+    return {
+        name: tuple(
+            all(is_usable.get((endpoint.address, c), True) for c in checks_of(pool, endpoint))
+            for endpoint in pool.endpoints
+        )
+        for name, pool in plan.pools.items()
+    }

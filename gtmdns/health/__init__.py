@@ -1,0 +1,1 @@
+"""Health checks: single probes, the verdicts drawn from them, and their schedule."""

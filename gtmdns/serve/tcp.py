@@ -1,0 +1,407 @@
+"""DNS over TCP (RFC 1035 section 4.2.2, RFC 7766) for one worker, without asyncio's transports.
+
+Everything a stranger could use to hold the worker up has a bound:
+
+- connections: in all and per client; at a bound the idlest one makes room, so who
+  opens many and says nothing displaces himself
+- time: a connection without a whole query, or without an answer taken, for the
+  idle timeout is closed, by one sweep for all
+- memory: while the answers that wait exceed HIGH_WATER, nothing is read; a query is
+  at most 64 KiB
+- turns: queries are answered from one queue of connections, a few of each and
+  QUERIES_PER_TURN of all in one turn of the loop, so that UDP gets its turn
+- descriptors: accepting survives their end (EMFILE)
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import resource
+import select
+import socket
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from random import getrandbits
+from typing import NamedTuple
+
+from ..answers.cache import client_number
+from ..answers.responder import respond, servfail
+from ..wire.constants import HEADER, MAX_TCP
+from .log import Rarely
+from .served import Served
+
+READ_SIZE = 16_384  # octets read at once
+HIGH_WATER = 16_384  # octets of answers that wait for the client; more, and it must read first
+QUERIES_PER_SHARE = 16  # of one connection before it is the next one's turn
+QUERIES_PER_TURN = 64  # of all connections in one turn of the loop: below 1 ms
+ACCEPTS_PER_TURN = 16  # about 1 ms
+SWEEP = 0.5  # seconds between two looks for idle connections
+PAUSE = 0.1  # seconds without accepting after the kernel refused a descriptor
+SPARE_DESCRIPTORS = 32  # left to the channel, the logs and the interpreter
+IPV4_PREFIX = 0xFFFF  # of a client's number, above the 32 bits of its address
+DRAIN_STEP = 0.005  # seconds between two looks at what is left to answer
+
+log = logging.getLogger(__name__)
+
+# accept(2): an error that waits on the new connection is reported by accept; try the next one.
+_NEXT_ONE = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.EHOSTUNREACH,
+        errno.EOPNOTSUPP,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EPERM,  # a firewall rule
+    }
+)
+
+
+class TcpLimits(NamedTuple):
+    """`server.tcp` of the configuration. They may change with every snapshot."""
+
+    max_connections: int = 1000
+    max_per_client: int = 50
+    idle_timeout: float = 10.0  # seconds
+
+
+class Connection:
+    """One accepted connection: octets in, octets out. Owned by its server."""
+
+    __slots__ = (
+        "active_at",
+        "client",
+        "ended",
+        "inbox",
+        "outbox",
+        "queued",
+        "reading",
+        "server",
+        "sock",
+        "writing",
+    )
+
+    def __init__(self, server: "TcpServer", sock: socket.socket, client: int, now: float) -> None:
+        self.server = server
+        self.sock = sock
+        self.client = client  # the address as an integer, IPv4 mapped
+        self.active_at = now  # when a query was whole, or answers were taken, for the last time
+        self.inbox = bytearray()  # read, not answered
+        self.outbox = bytearray()  # answered, not sent
+        self.ended = False  # nothing more will be read: the client said so, or broke the framing
+        self.queued = False  # waits for its share in the server's queue
+        self.reading = False
+        self.writing = False
+
+    def on_readable(self) -> None:
+        try:
+            octets = self.sock.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            self._settle()
+            return
+        except OSError:  # reset by the client: nobody to answer to
+            self.server.close(self)
+            return
+        self.inbox += octets
+        self.ended = not octets
+        self._settle()
+
+    def on_writable(self) -> None:
+        self._send()
+        self._settle()
+
+    def work(self, allowance: int) -> int:
+        """Answer up to `allowance` queries and return how many there were."""
+        done = start = 0
+        inbox, outbox = self.inbox, self.outbox
+        while done < allowance and len(outbox) <= HIGH_WATER and self.has_query(start):
+            length = inbox[start] << 8 | inbox[start + 1]
+            if length < HEADER:  # not DNS; what was asked before is still answered
+                self.ended = True
+                start = len(inbox)
+                break
+            response = self.server.answer(bytes(inbox[start + 2 : start + 2 + length]), self.client)
+            start += 2 + length
+            done += 1
+            if response is not None:
+                outbox += len(response).to_bytes(2, "big") + response
+        del inbox[:start]
+        if done:
+            self.server.touch(self)
+        self._send()
+        self._settle()
+        return done
+
+    def has_query(self, start: int = 0) -> bool:
+        """Return whether a whole query, or one too short to be one, stands at `start`."""
+        inbox = self.inbox
+        available = len(inbox) - start - 2
+        if available < 0:
+            return False
+        length = inbox[start] << 8 | inbox[start + 1]
+        return length <= available or length < HEADER
+
+    def _send(self) -> None:
+        if not self.outbox or self.sock.fileno() < 0:
+            return
+        try:
+            sent = self.sock.send(self.outbox)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:  # reset, or closed by the client: the answers are of no use
+            self.server.close(self)
+            return
+        del self.outbox[:sent]
+        self.server.touch(self)
+
+    def _settle(self) -> None:
+        """Wait for exactly what can go on: a share of the work, room to send, or octets to read."""
+        if self.sock.fileno() < 0:
+            return
+        full = len(self.outbox) > HIGH_WATER
+        work = not full and self.has_query()
+        if self.ended and not work and not self.outbox:
+            self.server.close(self)
+            return
+        if work and not self.queued:
+            self.server.enqueue(self)
+        self._watch(reading=not (self.ended or full or work), writing=bool(self.outbox))
+
+    def _watch(self, *, reading: bool, writing: bool) -> None:
+        loop = self.server.loop
+        if reading != self.reading:
+            self.reading = reading
+            if reading:
+                loop.add_reader(self.sock, self.on_readable)
+            else:
+                loop.remove_reader(self.sock)
+        if writing != self.writing:
+            self.writing = writing
+            if writing:
+                loop.add_writer(self.sock, self.on_writable)
+            else:
+                loop.remove_writer(self.sock)
+
+    def shut(self) -> None:
+        """Close at once. Called by the server only, which keeps the books."""
+        self._watch(reading=False, writing=False)
+        self.ended = True
+        self.inbox.clear()
+        self.outbox.clear()
+        self.sock.close()
+
+
+class TcpServer:
+    """Accepts from the listening sockets that all workers share, and answers.
+
+    In `served.counters`: "queries_tcp_ipv4", "queries_tcp_ipv6", "tcp_accepted",
+    "tcp_shed" (closed to make room), "dropped_failed" (answering raised).
+    """
+
+    def __init__(self, listeners: Sequence[socket.socket], served: Served) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.limits = TcpLimits()
+        self._listeners = listeners
+        self._served = served
+        self._complain_accept, self._complain_answer = Rarely(), Rarely()
+        self._by_idleness: OrderedDict[Connection, None] = OrderedDict()  # the idlest first
+        self._by_client: dict[int, set[Connection]] = {}
+        self._queue: deque[Connection] = deque()
+        self._queue_scheduled = False
+        self._accepting = False
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        return len(self._by_idleness)
+
+    def configure(self, limits: TcpLimits) -> None:
+        """Take new limits, the number of connections cut to what the descriptors allow."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        others = len(os.listdir("/proc/self/fd")) - self.connections
+        room = max(1, soft - others - SPARE_DESCRIPTORS)
+        self.limits = limits._replace(max_connections=min(limits.max_connections, room))
+        while self.connections > self.limits.max_connections:
+            self._shed(next(iter(self._by_idleness)))
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        self._accepting = True
+        self._resume_accepting()
+        self._sweep()
+
+    # Accepting
+
+    def _resume_accepting(self) -> None:
+        if self._accepting:
+            for listener in self._listeners:
+                self.loop.add_reader(listener, self._accept_some, listener)
+
+    def _pause_accepting(self) -> None:
+        """Look away for a while: the waiting connection would wake us again at once."""
+        for listener in self._listeners:
+            self.loop.remove_reader(listener)
+        self.loop.call_later(PAUSE, self._resume_accepting)
+
+    def _accept_some(self, listener: socket.socket) -> None:
+        made_room = False
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                sock, peer = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _NEXT_ONE:
+                    continue
+                if made_room or not self._make_room(error):
+                    self._pause_accepting()
+                    return
+                made_room = True
+                continue
+            self._take(sock, peer[0])
+
+    def _make_room(self, error: OSError) -> bool:
+        """No descriptor or no memory: give up the idlest connection. False: there is none."""
+        text = f"cannot accept over TCP: {error.strerror}"
+        self._complain_accept.warning(log, text, self.loop.time())
+        if not self._by_idleness:
+            return False
+        self._shed(next(iter(self._by_idleness)))
+        return True
+
+    def _take(self, sock: socket.socket, host: str) -> None:
+        client = client_number(host)
+        family = client_key(client)
+        if self.connections >= self.limits.max_connections:
+            self._shed(next(iter(self._by_idleness)))
+        siblings = self._by_client.setdefault(family, set())
+        if len(siblings) >= self.limits.max_per_client:
+            self._shed(min(siblings, key=lambda connection: connection.active_at))
+            siblings = self._by_client.setdefault(family, set())
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # reset already
+            sock.close()
+            return
+        connection = Connection(self, sock, client, self.loop.time())
+        siblings.add(connection)
+        self._by_idleness[connection] = None
+        self._served.counters["tcp_accepted"] += 1
+        connection.on_readable()  # the query has often come with the handshake's last packet
+
+    # Answering
+
+    def enqueue(self, connection: Connection) -> None:
+        connection.queued = True
+        self._queue.append(connection)
+        if not self._queue_scheduled:
+            self._queue_scheduled = True
+            self.loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """Give each connection that waits its share, until this turn's allowance is used."""
+        self._queue_scheduled = False
+        allowance = QUERIES_PER_TURN
+        for _ in range(len(self._queue)):
+            if allowance <= 0:
+                break
+            connection = self._queue.popleft()
+            connection.queued = False
+            allowance -= connection.work(min(allowance, QUERIES_PER_SHARE))
+        if self._queue and not self._queue_scheduled:
+            self._queue_scheduled = True
+            self.loop.call_soon(self._work)
+
+    def answer(self, packet: bytes, client: int) -> bytes | None:
+        """Return the response, SERVFAIL where answering raised: one query pays, nobody else."""
+        served = self._served
+        ipv4 = client >> 32 == IPV4_PREFIX
+        served.counters["queries_tcp_ipv4" if ipv4 else "queries_tcp_ipv6"] += 1
+        try:
+            return respond(packet, client, served.snapshot, getrandbits(64), MAX_TCP)
+        except Exception as error:
+            served.counters["dropped_failed"] += 1
+            text = f"no answer over TCP could be made ({error!r}): query {packet[:512].hex()}"
+            self._complain_answer.warning(log, text, self.loop.time())
+            return servfail(packet)
+
+    # The books
+
+    def touch(self, connection: Connection) -> None:
+        """Note that the connection is in use."""
+        if connection in self._by_idleness:
+            connection.active_at = self.loop.time()
+            self._by_idleness.move_to_end(connection)
+
+    def close(self, connection: Connection) -> None:
+        """Close a connection and forget it; once is enough, twice does no harm."""
+        if connection not in self._by_idleness:
+            return
+        del self._by_idleness[connection]
+        key = client_key(connection.client)
+        siblings = self._by_client[key]
+        siblings.discard(connection)
+        if not siblings:
+            del self._by_client[key]
+        connection.shut()
+
+    def _shed(self, connection: Connection) -> None:
+        self._served.counters["tcp_shed"] += 1
+        self.close(connection)
+
+    def _sweep(self) -> None:
+        """Close what was idle for too long; the order of idleness makes this cheap."""
+        oldest_allowed = self.loop.time() - self.limits.idle_timeout
+        while self._by_idleness:
+            connection = next(iter(self._by_idleness))
+            if connection.active_at > oldest_allowed:
+                break
+            self.close(connection)
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
+
+    # The end
+
+    async def drain(self, seconds: float) -> None:
+        """Stop accepting, answer what has been received, and close every connection.
+
+        `seconds`: at most this long; who does not take his answers is cut off then.
+        """
+        deadline = self.loop.time() + seconds
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners:
+                self.loop.remove_reader(listener)
+                while _readable(listener) and self.loop.time() < deadline:
+                    self._accept_some(listener)
+        while self._by_idleness and self.loop.time() < deadline:
+            for connection in list(self._by_idleness):
+                if not (connection.queued or connection.outbox or _readable(connection.sock)):
+                    self.close(connection)
+            await asyncio.sleep(DRAIN_STEP)
+        self.stop()
+
+    def stop(self) -> None:
+        """Close everything at once."""
+        self._accepting = False
+        for listener in self._listeners:
+            self.loop.remove_reader(listener)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._by_idleness):
+            self.close(connection)
+
+
+def client_key(client: int) -> int:
+    """Return what counts as one client: an IPv4 address, or a /64 of IPv6, which one host owns."""
+    return client if client >> 32 == IPV4_PREFIX else client >> 64 << 64
+
+
+def _readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

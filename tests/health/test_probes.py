@@ -1,0 +1,397 @@
+"""Probes against real servers on loopback, each of which behaves in one way."""
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtmdns.health.probes import Exhausted, Prober, ProbeResult, host_header, tls_name
+from tests.health import servers
+from tests.health.servers import Authority, Handler, answering, serving, status
+from tests.health.support import Definition, until
+
+PATIENT = 10.0  # seconds; the timeout of probes that are to end before it
+SHORT = 0.3  # seconds; the timeout of probes that are to run into it
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("authority"))
+
+
+def ask(
+    handler: Handler,
+    tls: ssl.SSLContext | None = None,
+    trust: ssl.SSLContext | None = None,
+    endpoint: str = "127.0.0.1",
+    **fields: Any,
+) -> ProbeResult:
+    """Probe `handler` once on 127.0.0.1."""
+
+    async def run() -> ProbeResult:
+        prober = Prober(trust=trust)
+        async with serving(handler, tls) as port:
+            check = Definition(**{"timeout": PATIENT, "port": port, **fields})
+            try:
+                return await prober.probe("127.0.0.1", endpoint, check)
+            finally:
+                await prober.close()
+
+    return asyncio.run(run())
+
+
+BIG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n" + b"x" * 100_000
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+LOOP = status(302, "Location: /\r\n")
+
+# fmt: off
+HTTP = [
+    # id                               server                              check                          expected
+    ("200",                            answering(status(200)),             {},                            (True, "200")),
+    ("HEAD",                           answering(status(200)),             {"method": "HEAD"},            (True, "200")),
+    ("399 is in the default range",    answering(status(399)),             {},                            (True, "399")),
+    ("400 is not",                     answering(status(400)),             {},                            (False, "400, expected 200-399")),
+    ("503",                            answering(status(503)),             {},                            (False, "503, expected 200-399")),
+    ("exactly what is expected",       answering(status(404)),             {"expect_status": ((404, 404),)},             (True, "404")),
+    ("several ranges",                 answering(status(301)),             {"expect_status": ((200, 299), (404, 404))},  (False, "301, expected 200-299 or 404")),
+    ("a redirect is an answer",        answering(LOOP),                    {},                            (True, "302")),
+    ("a redirect may be wrong",        answering(LOOP),                    {"expect_status": ((200, 299),)},  (False, "302, expected 200-299")),
+    ("HTTP/1.0, no length",            answering(b"HTTP/1.0 200 OK\r\n\r\nhello"), {},                    (True, "200")),
+    ("interim answer first",           answering(b"HTTP/1.1 103 Early\r\n\r\n" + status(200)), {},        (True, "200")),
+    ("10 MB body, most never sent",    answering(BIG_BODY),                {},                            (True, "200")),
+    ("chunked body, cut short",        answering(CHUNKS),                  {},                            (True, "200")),
+    ("gzip that is none",              answering(status(200, "Content-Encoding: gzip\r\n")), {},          (True, "200")),
+    ("keeps the connection",           servers.keep_open,                  {},                            (True, "200")),
+    ("another protocol",               answering(b"SSH-2.0-OpenSSH_9.2\r\n"), {},                         (False, "not an HTTP answer")),
+    ("closes without an answer",       answering(b""),                     {},                            (False, "closed without an answer")),
+    ("half of the headers",            answering(b"HTTP/1.1 200 OK\r\nX-A"), {},                          (False, "closed without an answer")),
+    ("RST",                            servers.reset,                      {},                            (False, "connection reset")),
+    ("never answers",                  servers.silent,                     {"timeout": SHORT},            (False, "timeout after 0.3 s")),
+    ("dribbles",                       servers.dribble,                    {"timeout": SHORT},            (False, "timeout after 0.3 s")),
+    ("interim answers only",           servers.endless_continue,           {"timeout": SHORT},            (False, "timeout after 0.3 s")),
+    ("headers without an end",         servers.endless_headers,            {},                            (False, "not an HTTP answer")),
+    ("tcp",                            servers.silent,                     {"type": "tcp"},               (True, "connected")),
+    ("https to a server without TLS",  answering(status(200)),             {"type": "https", "timeout": SHORT}, (False, "timeout after 0.3 s")),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("handler", "fields", "expected"), [row[1:] for row in HTTP], ids=[row[0] for row in HTTP]
+)
+def test_result(handler: Handler, fields: dict[str, Any], expected: tuple[bool, str]) -> None:
+    result = ask(handler, **fields)
+
+    assert (result.success, result.reason) == expected
+    timeout = fields.get("timeout", PATIENT)
+    if "timeout" in result.reason:
+        assert timeout * 0.99 <= result.elapsed < timeout + 1
+    else:
+        assert 0 < result.elapsed < timeout
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "tcp"])
+def test_nobody_listens(kind: str) -> None:
+    async def run() -> ProbeResult:
+        prober = Prober()
+        check = Definition(type=kind, port=servers.unused_port(), timeout=PATIENT)
+        try:
+            return await prober.probe("127.0.0.1", "127.0.0.1", check)
+        finally:
+            await prober.close()
+
+    result = asyncio.run(run())
+
+    assert (result.success, result.reason) == (False, "connection refused")
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "tcp"])
+def test_blackhole_ends_at_the_timeout(kind: str) -> None:
+    async def run() -> ProbeResult:
+        prober = Prober()
+        async with servers.blackhole() as port:
+            check = Definition(type=kind, port=port, timeout=SHORT)
+            try:
+                return await prober.probe("127.0.0.1", "127.0.0.1", check)
+            finally:
+                await prober.close()
+
+    result = asyncio.run(run())
+
+    assert (result.success, result.reason) == (False, "timeout after 0.3 s")
+    assert SHORT * 0.99 <= result.elapsed < SHORT + 1
+
+
+def test_tcp_does_not_take_its_own_end_for_a_listener() -> None:
+    """Bound to the port it connects to, a socket joins itself: nobody listens all the same."""
+
+    class Bound(socket.socket):
+        def setblocking(self, flag: bool) -> None:
+            super().setblocking(flag)
+            if self.family == socket.AF_INET:  # the loop's own pair is not
+                self.bind(("127.0.0.1", port))
+
+    port = servers.unused_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gtmdns.health.probes.socket.socket", Bound)
+        check = Definition(type="tcp", port=port, timeout=PATIENT)
+        result = asyncio.run(Prober().probe("127.0.0.1", "127.0.0.1", check))
+
+    assert (result.success, result.reason) == (False, "connection refused")
+
+
+# fmt: off
+TLS = [
+    # id                          names in the certificate      days      endpoint        check                          expected
+    ("address in the certificate", ("127.0.0.1",),              (-1, 1),  "127.0.0.1",    {},                            (True, "200")),
+    ("name of the check",          ("www.example.com",),        (-1, 1),  "127.0.0.1",    {"host": "www.example.com"},   (True, "200")),
+    ("name of the endpoint",       ("a.example",),              (-1, 1),  "a.example",    {},                            (True, "200")),
+    ("port beside the name",       ("www.example.com",),        (-1, 1),  "127.0.0.1",    {"host": "www.example.com:8"}, (True, "200")),
+    ("wildcard",                   ("*.example.com",),          (-1, 1),  "127.0.0.1",    {"host": "www.example.com"},   (True, "200")),
+    ("expired",                    ("127.0.0.1",),              (-9, -1), "127.0.0.1",    {},                            (False, "certificate expired")),
+    ("not valid yet",              ("127.0.0.1",),              (1, 9),   "127.0.0.1",    {},                            (False, "certificate not valid yet")),
+    ("another name",               ("www.example.net",),        (-1, 1),  "127.0.0.1",    {"host": "www.example.com"},   (False, "certificate is for another name")),
+    ("another address",            ("127.0.0.2",),              (-1, 1),  "127.0.0.1",    {},                            (False, "certificate is for another address")),
+    ("name, but not the address",  ("www.example.com",),        (-1, 1),  "127.0.0.1",    {},                            (False, "certificate is for another address")),
+    ("expired, not verified",      ("127.0.0.1",),              (-9, -1), "127.0.0.1",    {"verify_tls": False},         (True, "200")),
+    ("other name, not verified",   ("www.example.net",),        (-1, 1),  "127.0.0.1",    {"verify_tls": False},         (True, "200")),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "host", "fields", "expected"),
+    [row[1:] for row in TLS],
+    ids=[row[0] for row in TLS],
+)
+def test_certificate(
+    authority: Authority,
+    names: tuple[str, ...],
+    days: tuple[int, int],
+    host: str,
+    fields: dict[str, Any],
+    expected: tuple[bool, str],
+) -> None:
+    result = ask(
+        answering(status(200)),
+        authority.server(names, *days),
+        authority.trust(),
+        host,
+        type="https",
+        **fields,
+    )
+
+    assert (result.success, result.reason) == expected
+
+
+def test_unknown_issuer_is_refused_by_default(authority: Authority) -> None:
+    result = ask(answering(status(200)), authority.server(("127.0.0.1",)), type="https")
+
+    assert (result.success, result.reason) == (False, "certificate from an unknown issuer")
+
+
+@pytest.mark.parametrize(
+    ("fields", "host", "expected"),
+    [
+        ({"host": "www.example.com"}, "127.0.0.1", "www.example.com"),
+        ({}, "a.example", "a.example"),
+        ({"verify_tls": False, "host": "b.example"}, "127.0.0.1", "b.example"),
+        ({}, "127.0.0.1", None),  # RFC 6066 section 3: no literal addresses
+    ],
+)
+def test_server_name_indication(
+    authority: Authority, fields: dict[str, Any], host: str, expected: str | None
+) -> None:
+    seen: list[str | None] = []
+    tls = authority.server(("127.0.0.1", "www.example.com", "a.example"))
+    tls.sni_callback = lambda _socket, name, _context: seen.append(name)
+
+    result = ask(answering(status(200)), tls, authority.trust(), host, type="https", **fields)
+
+    assert result.success
+    assert seen == [expected]
+
+
+# fmt: off
+HOST = [
+    # id                       endpoint        check                                              Host header              TLS name
+    ("default port",           "192.0.2.1",    {"port": 80},                                      "192.0.2.1",             "192.0.2.1"),
+    ("other port",             "192.0.2.1",    {"port": 8080},                                    "192.0.2.1:8080",        "192.0.2.1"),
+    ("https, its port",        "192.0.2.1",    {"type": "https", "port": 443},                    "192.0.2.1",             "192.0.2.1"),
+    ("https on port 80",       "192.0.2.1",    {"type": "https", "port": 80},                     "192.0.2.1:80",          "192.0.2.1"),
+    ("IPv6 in brackets",       "2001:db8::1",  {"port": 80},                                      "[2001:db8::1]",         "2001:db8::1"),
+    ("IPv6 and port",          "2001:db8::1",  {"port": 81},                                      "[2001:db8::1]:81",      "2001:db8::1"),
+    ("host name",              "a.example",    {"port": 8080},                                    "a.example:8080",        "a.example"),
+    ("written: as it is",      "192.0.2.1",    {"port": 8080, "host": "www.example.com"},         "www.example.com",       "www.example.com"),
+    ("written with a port",    "192.0.2.1",    {"port": 80, "host": "www.example.com:8080"},      "www.example.com:8080",  "www.example.com"),
+    ("written IPv6",           "192.0.2.1",    {"port": 80, "host": "[2001:db8::2]"},             "[2001:db8::2]",         "2001:db8::2"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "header", "name"),
+    [row[1:] for row in HOST],
+    ids=[row[0] for row in HOST],
+)
+def test_names_used(endpoint: str, fields: dict[str, Any], header: str, name: str) -> None:
+    check = Definition(**fields)
+
+    assert (host_header(endpoint, check), tls_name(endpoint, check)) == (header, name)
+
+
+def test_request_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path goes out as written, the connection is not kept, no proxy stands between."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    heads: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await servers.read_head(reader))
+        writer.write(status(200, "Set-Cookie: a=b\r\n"))
+        await writer.drain()
+
+    path = "/health%2Fz/..//x?q=%20a+b&c"
+    result = ask(handler, path=path)
+
+    assert result.success
+    request, *fields = heads[0].decode().split("\r\n")
+    assert request == f"GET {path} HTTP/1.1"
+    assert sorted(field for field in fields if field and not field.startswith("Host:")) == [
+        "Accept: */*",
+        "Connection: close",
+        "User-Agent: gtmdns-health-check",
+    ]
+
+
+def test_each_probe_has_a_connection_of_its_own_and_brings_no_cookie() -> None:
+    heads: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:  # would go on answering on the same connection
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(status(200, "Set-Cookie: a=b\r\nConnection: keep-alive\r\n"))
+            await writer.drain()
+            connections.add(writer.get_extra_info("peername"))
+
+    connections: set[object] = set()
+
+    async def run() -> None:
+        prober = Prober()
+        async with serving(handler) as port:
+            for _ in range(5):
+                check = Definition(port=port, timeout=PATIENT)
+                assert (await prober.probe("127.0.0.1", "127.0.0.1", check)).success
+            await prober.close()
+
+    asyncio.run(run())
+
+    assert len(connections) == 5
+    assert b"cookie" not in b"".join(heads).lower()
+
+
+def test_ipv6() -> None:
+    async def run() -> list[ProbeResult]:
+        prober = Prober()
+        async with serving(answering(status(200)), host="::1") as port:
+            checks = [Definition(type=kind, port=port, timeout=PATIENT) for kind in ("http", "tcp")]
+            results = [await prober.probe("::1", "::1", check) for check in checks]
+            await prober.close()
+            return results
+
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    assert [result.reason for result in asyncio.run(run())] == ["200", "connected"]
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def no_descriptor_stays_open(within: float) -> Iterator[None]:
+    """Inside a running loop the count cannot settle, so the caller settles it first."""
+    before = descriptors()
+    yield
+    deadline = time.monotonic() + within
+    while descriptors() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert descriptors() <= before
+
+
+@pytest.mark.parametrize("handler", [servers.silent, servers.keep_open], ids=["silent", "open"])
+def test_sockets_close_at_once_whatever_the_server_does(handler: Handler) -> None:
+    async def run() -> None:
+        async with serving(handler) as port:
+            await probe_and_see_all_closed(Prober(), Definition(port=port, timeout=SHORT))
+
+    with no_descriptor_stays_open(within=5):
+        asyncio.run(run())
+
+
+def test_a_frozen_tls_server_keeps_no_socket_of_ours(authority: Authority) -> None:
+    """It never says goodbye, for which TLS would wait 30 s."""
+    tls = authority.server(("127.0.0.1",))
+
+    with servers.frozen_after_handshake(tls) as port:
+        check = Definition(type="https", port=port, timeout=1.0)
+        asyncio.run(probe_and_see_all_closed(Prober(trust=authority.trust()), check))
+
+
+async def probe_and_see_all_closed(prober: Prober, check: Definition) -> None:
+    """Probe 30 times at once; no socket of ours may outlive its probe by more than a moment."""
+    probes = [prober.probe("127.0.0.1", "127.0.0.1", check) for _ in range(30)]
+    await asyncio.gather(*probes)
+    await until(lambda: ours(check.port) == 0, within=5)
+    await prober.close()
+
+
+def ours(port: int) -> int:
+    """Return how many sockets of this process are connected to `port`."""
+    inodes = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[2].endswith(f":{port:04X}") and fields[9] != "0":
+            inodes.add(fields[9])
+    return len(inodes)
+
+
+def test_want_of_descriptors_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> socket.socket:
+        raise OSError(24, "Too many open files")
+
+    async def run(kind: str) -> None:
+        prober = Prober()
+        check = Definition(type=kind, timeout=PATIENT)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr("gtmdns.health.probes.socket.socket", refuse)
+                with pytest.raises(Exhausted, match="too many open files"):
+                    await prober.probe("127.0.0.1", "127.0.0.1", check)
+        finally:
+            await prober.close()
+
+    for kind in ("http", "tcp"):
+        asyncio.run(run(kind))
+
+
+def test_cancellation_passes_through() -> None:
+    async def run() -> None:
+        prober = Prober()
+        async with serving(servers.silent) as port:
+            check = Definition(port=port, timeout=PATIENT)
+            task = asyncio.ensure_future(prober.probe("127.0.0.1", "127.0.0.1", check))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await prober.close()
+
+    asyncio.run(run())
