@@ -93,7 +93,11 @@ def build_world(folder: Path, temporary: Path) -> None:
         source_file.write_bytes(tar.extractfile(WORLD_MEMBER).read())
     source = Mmdb(source_file)
     table = Records()
-    labels = {number: table.number(country(record)) for number, record in source.records()}
+    labels = {
+        number: table.number(country(record))
+        for numbers, record in source.records({"country_code"})
+        for number in numbers
+    }
     worlds = {4: source.walk4(labels), 6: source.walk6(labels)}
     small = {version: filled(coarse(world, version), version) for version, world in worlds.items()}
     write(

@@ -122,10 +122,6 @@ class RouteTable:
     def _start6(self, position: int) -> int:
         return self._highs[position] << 64 | self._lows[position]
 
-    def used_rules(self) -> set[int]:
-        """Return the numbers of the rules that some client gets."""
-        return {rule for rule in (*self._rules4, *self._rules6) if rule <= MAX_RULE}
-
     def encode(self) -> Encoded:
         """Return the table as octets, in the byte order of this machine: for `marshal`."""
         return tuple(column.tobytes() for column in self._columns())

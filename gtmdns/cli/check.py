@@ -33,8 +33,7 @@ def command(config: Path) -> None:
     Exit status 0: it can be served. 1: it cannot.
     """
     plan = load_or_exit(config).plan
-    names = sum(len(zone.names) for zone in plan.zones.values())
     click.echo(
-        f"{config}: good: {len(plan.zones)} zones with {names} names, {len(plan.pools)} pools, "
-        f"{len(plan.checks())} probes"
+        f"{config}: good: zones: {len(plan.zones)}, names: {len(plan.names)}, "
+        f"pools: {len(plan.pools)}, probes: {len(plan.checks())}"
     )

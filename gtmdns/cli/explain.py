@@ -61,7 +61,7 @@ def _from_config(
     config: Path, name: str, rtype: str, client: str, down: tuple[str, ...]
 ) -> dict[str, Any]:
     compiled = load_or_exit(config)
-    publication = Publication(compiled.plan, (("piece", *piece) for piece in compiled.pieces))
+    publication = Publication.of(compiled.plan, compiled.pieces)
     usable = _assumed(compiled.plan, down)
     try:
         return explain(publication, usable, name, rtype, client)

@@ -121,8 +121,9 @@ class _Compiler:
     def _drafts(self) -> list[ZoneDraft]:
         drafts = []
         apexes: dict[WireName, str] = {}
+        pools = _hash(self.config.pools)
         for text, zone in self.config.zones.items():
-            content = sha256(repr((zone, self.config.pools)).encode()).hexdigest()
+            content = _hash((zone, pools))
             serial = zone.serial if zone.serial is not None else self._serial(text, content)
             self.plan.serials[text] = (content, serial)
             draft = draft_zone(text, zone, serial, self.loaded)
@@ -156,9 +157,8 @@ class _Compiler:
             return RouteTables([], (), [])
 
     def _zone(self, number: int, draft: ZoneDraft) -> Iterator[Piece]:
-        """Yield the pieces of one zone; answers, routed entries and routes are numbered meanwhile."""
-        zone_plan = self.plan.zones[list(self.plan.zones)[number]]
-        apex_text = zone_plan.apex
+        """Yield the pieces of one zone; answers and routes get their numbers meanwhile."""
+        apex_text = name_text(draft.apex)
         base = self._base(apex_text, apex_text)
         other = None
         nodes: list[Piece] = []
@@ -175,7 +175,7 @@ class _Compiler:
                 else:
                     other = node_base = self._base(apex_text, "other") if other is None else other
             nodes.append(self._node(name, owner, draft, apex_text, node_base))
-            zone_plan.names[name_text(name)] = _types(owner)
+            self.plan.names[apex_text, name_text(name)] = _types(owner)
         yield "zone", draft.apex, base, draft.negative
         for piece in _chunks("nodes", nodes):
             yield piece[0], number, piece[1]
@@ -186,9 +186,7 @@ class _Compiler:
         self.plan.counted.append((zone, owner))
         return (len(self.plan.counted) - 1) << BASE_BITS
 
-    def _node(
-        self, name: WireName, owner: Owner, draft: ZoneDraft, zone: str, base: int
-    ) -> Piece:
+    def _node(self, name: WireName, owner: Owner, draft: ZoneDraft, zone: str, base: int) -> Piece:
         if name in draft.cuts:
             return (name, base, (), None, self._static(draft.referral(name)))
         types = [(t, self._static(draft.answer(name, t))) for t in owner.rrsets if t != CNAME]
@@ -230,7 +228,7 @@ class _Compiler:
         return self.answers.number(code, answer)
 
     def _steered(self, steered: SteeredName, family: Family, owner: Owner) -> int:
-        """Return the entry of a steered name for one family: a number, or ~n where clients matter."""
+        """Return the entry of a steered name for one family: a number, or ~n if clients matter."""
         numbers = tuple(
             self._spec(
                 AnswerSpec(
@@ -259,9 +257,7 @@ class _Compiler:
                 spec.target, spec.family, self.config.pools, self.usable, spec.when_all_down
             )
         except TooManyCombinations:
-            self._mistake(
-                owner.key, "`all` joins more weighted members than 1024 answers can hold"
-            )
+            self._mistake(owner.key, "`all` joins more weighted members than 1024 answers can hold")
             return 0
         answer = answer_of(spec, outcome, self.tags)
         # Keyed by the spec, never by octets: two specs may look alike now and differ when
@@ -270,6 +266,11 @@ class _Compiler:
         self.plan.specs[number] = spec
         self.spec_numbers[spec] = number
         return number
+
+
+def _hash(content: object) -> str:
+    """Return a hash of a part of the configuration, whose models spell all of their values."""
+    return sha256(repr(content).encode()).hexdigest()
 
 
 def _types(owner: Owner) -> tuple[str, ...]:
@@ -289,11 +290,9 @@ def _chunks(kind: str, items: Iterable[Any]) -> Iterator[Piece]:
 def _distinct(tables: Sequence[RouteTable]) -> tuple[list[RouteTable], list[int]]:
     """Return each table once, and for each route the number of its table."""
     numbers: dict[int, int] = {}
-    distinct = []
+    distinct: list[RouteTable] = []
     for table in tables:
         if id(table) not in numbers:
             numbers[id(table)] = len(distinct)
             distinct.append(table)
     return distinct, [numbers[id(table)] for table in tables]
-
-

@@ -127,7 +127,7 @@ def reaches(target: Target, family: Family, pools: Mapping[str, Pool]) -> bool:
 
 
 def needed_of(minimum: Minimum, total: int) -> int:
-    """Return how many of `total` endpoints must be usable; a percentage is rounded up, at least 1."""
+    """Return how many of `total` endpoints must be usable. A percentage rounds up, at least 1."""
     if minimum.count is not None:
         return minimum.count
     return max(1, -(-total * (minimum.percent or 0) // 100))

@@ -22,7 +22,17 @@ from .places import CONTINENT_OF, CONTINENTS, country_code, isp_name, subdivisio
 
 BUILTIN = "builtin"
 _BUILTIN_FILES = ("world.mmdb", "china.mmdb")
+_COUNTRY_KEYS = ("country_code", "country")
+_CONTINENT_KEYS = ("continent_code", "continent")
 _STATE_KEYS = ("subdivision_code", "state1", "state", "province", "region")
+_ISP_KEYS = ("isp", "organization")
+_ASN_KEYS = ("autonomous_system_number", "asn")
+
+# The keys of the outermost map that facts come from.
+FACT_KEYS = frozenset(
+    (*_COUNTRY_KEYS, *_CONTINENT_KEYS, *_STATE_KEYS, *_ISP_KEYS, *_ASN_KEYS)
+    + ("registered_country", "subdivisions", "traits")
+)
 
 
 class BadDatabase(Exception):
@@ -127,7 +137,7 @@ def facts_of(record: object) -> Facts:
     network = {**traits, **record} if isinstance(traits, Mapping) else record
     country = _country(record)
     continent = _continent(record) or (CONTINENT_OF.get(country) if country else None)
-    isp = _text(network, "isp", "organization")
+    isp = _text(network, *_ISP_KEYS)
     return Facts(
         continent,
         country,
@@ -154,7 +164,7 @@ def _inside(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _country(record: Mapping[str, Any]) -> str | None:
     for code in (
-        _text(record, "country_code", "country"),
+        _text(record, *_COUNTRY_KEYS),
         _text(_inside(record, "country"), "iso_code"),
         _text(_inside(record, "registered_country"), "iso_code"),
     ):
@@ -165,7 +175,7 @@ def _country(record: Mapping[str, Any]) -> str | None:
 
 def _continent(record: Mapping[str, Any]) -> str | None:
     for code in (
-        _text(record, "continent_code", "continent"),
+        _text(record, *_CONTINENT_KEYS),
         _text(_inside(record, "continent"), "code"),
     ):
         if code and code.strip().upper() in CONTINENTS:
@@ -189,7 +199,7 @@ def _subdivisions(record: Mapping[str, Any], country: str | None) -> Iterator[st
 
 def _asn(record: Mapping[str, Any]) -> int | None:
     """Return the AS number, from 4134, "4134" or "AS4134"."""
-    for key in ("autonomous_system_number", "asn"):
+    for key in _ASN_KEYS:
         value = record.get(key)
         if isinstance(value, str):
             value = value.strip().upper().removeprefix("AS")

@@ -12,7 +12,7 @@ are no data of their own, and neither is ::/96 for clients of IPv6.
 import io
 import struct
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from .intervals import Intervals
 
 _SEPARATOR = 16  # zero octets between tree and records
 _MAX_DEPTH = 32  # maps and arrays inside each other; real records have four
+_MAX_FIELDS = 1 << 16  # in one record, as the format recommends
 _HIGH_NIBBLE = bytes(octet >> 4 for octet in range(256))
 _LOW_NIBBLE = bytes(octet & 15 for octet in range(256))
 
@@ -48,7 +49,8 @@ class Mmdb:
         self.count: int = metadata.node_count
         self._tree_size = self.count * metadata.record_size // 4
         self._base = self._tree_size + _SEPARATOR
-        self._memo: dict[int, Any] = {}
+        self._memo: dict[int, Any] = {}  # what pointers point at
+        self._wanted: dict[bytes, bool] = {}  # keys as they stand in the file
 
     @cached_property
     def _sides(self) -> "tuple[array[int], array[int]]":
@@ -65,16 +67,71 @@ class Mmdb:
                     node = self._sides[0][node]
         return node
 
-    def records(self) -> Iterator[tuple[int, Any]]:
-        """Decode each distinct record of the tree; yield (its number in the tree, value)."""
+    def records(self, keys: Collection[str]) -> Iterator[tuple[list[int], Any]]:
+        """Yield each record that differs in these keys: (its numbers in the tree, a whole record).
+
+        Keys are those of the outermost map. A city file has half a million records, most of them
+        apart by place names and coordinates only: those are stepped over, not decoded.
+        """
         above = self.count.__lt__
         left, right = self._sides
-        for number in {*filter(above, left), *filter(above, right)}:
-            try:
-                value, _ = self._value(self._offset(number), 0)
-            except (IndexError, struct.error, UnicodeDecodeError, TypeError) as error:
-                raise BadMmdb("damaged: a record of it cannot be read") from error
-            yield number, value
+        alike: dict[bytes, list[int]] = {}
+        try:
+            for number in {*filter(above, left), *filter(above, right)}:
+                alike.setdefault(self._part(self._offset(number), keys), []).append(number)
+            for numbers in alike.values():
+                yield numbers, self._value(self._offset(numbers[0]), 0)[0]
+        except (IndexError, struct.error, UnicodeDecodeError, TypeError) as error:
+            raise BadMmdb("damaged: a record of it cannot be read") from error
+
+    def _part(self, at: int, keys: Collection[str]) -> bytes:
+        """Return the octets of these keys and their values in the map at this place, as they stand.
+
+        Equal octets mean equal values. A record that is no plain map is returned as its place.
+        """
+        data = self._data
+        head = data[at]
+        if head >> 5 != 7 or head & 31 > 28:
+            return at.to_bytes(8)
+        wanted = self._wanted
+        found = []
+        at += 1
+        for _ in range(head & 31):
+            value = self._after(at)
+            key = data[at:value]
+            if key not in wanted:
+                wanted[key] = self._value(at, 0)[0] in keys
+            end = self._after(value)
+            if wanted[key]:
+                found.append(data[at:end])
+            at = end
+        return b"".join(found)
+
+    def _after(self, at: int) -> int:
+        """Return where the field after the one at this place begins."""
+        data = self._data
+        open_fields = 1
+        for _ in range(_MAX_FIELDS):
+            if not open_fields:
+                return at
+            open_fields -= 1
+            kind, size = data[at] >> 5, data[at] & 31
+            at += 1
+            if kind == 1:
+                at += (size >> 3) + 1
+                continue
+            if kind == 0:
+                kind = data[at] + 7
+                at += 1
+            if size > 28:
+                size, at = self._long_size(size, at)
+            if kind == 7:
+                open_fields += 2 * size
+            elif kind == 11:
+                open_fields += size
+            elif kind != 14:
+                at += size
+        raise BadMmdb("damaged: a record of it has no end")
 
     def walk4(self, labels: Mapping[int, int]) -> Intervals:
         """Return the labels of IPv4 addresses, neighbours of equal label joined.
@@ -148,10 +205,13 @@ class Mmdb:
             kind = data[at] + 7
             at += 1
         if size > 28:
-            extra = size - 28  # octets that hold the rest of the size
-            size = (29, 285, 65_821)[extra - 1] + int.from_bytes(data[at : at + extra], "big")
-            at += extra
+            size, at = self._long_size(size, at)
         return self._plain(kind, size, at, depth)
+
+    def _long_size(self, size: int, at: int) -> tuple[int, int]:
+        """Return a size above 28, which stands in one to three octets at this place, and its end."""
+        end = at + size - 28
+        return (29, 285, 65_821)[size - 29] + int.from_bytes(self._data[at:end], "big"), end
 
     def _plain(self, kind: int, size: int, at: int, depth: int) -> tuple[Any, int]:
         """Decode a field that is no pointer, its size known and its content at this place."""

@@ -46,11 +46,10 @@ class SteeredName:
 
 @dataclass(slots=True)
 class ZonePlan:
-    """A zone for people: its serial, and its names with the types that they have."""
+    """A zone for people."""
 
     apex: str
     serial: int
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,6 +58,7 @@ class Plan:
 
     targets: each different target once
     specs:   by answer number
+    names:   (zone, name) -> types, or "pools" or "route" where it is steered
     counted: (zone, owner) by tally base >> BASE_BITS
     tags:    (rcode, pool, reason) by tag less FIRST_TAG
     serials: zone apex -> (hash of its content, serial)
@@ -72,6 +72,7 @@ class Plan:
     specs: dict[int, AnswerSpec] = field(default_factory=dict)
     steered: dict[WireName, SteeredName] = field(default_factory=dict)
     zones: dict[str, ZonePlan] = field(default_factory=dict)
+    names: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     counted: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[int, str, str]] = field(default_factory=list)
     serials: dict[str, tuple[str, int]] = field(default_factory=dict)

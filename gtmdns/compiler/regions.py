@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..answers.route import EMBEDDINGS, MAPPED, MAX_RULE, TEREDO, RouteTable, embedded_ipv4
-from .geodata import BadDatabase, Facts, client_facts, facts_of, open_databases
+from .geodata import FACT_KEYS, BadDatabase, Facts, client_facts, facts_of, open_databases
 from .intervals import Intervals, from_ranges, joined, mapped, merged, overlaid, replaced
 from .mmdb import BadMmdb, Mmdb
 from .places import isp_name, subdivision_code
@@ -206,9 +206,9 @@ def _layers(
             continue
         try:
             labels = {}
-            for number, record in file.records():
+            for numbers, record in file.records(FACT_KEYS):
                 facts = facts_of(record)
-                labels[number] = conditions.label(facts)
+                labels.update(dict.fromkeys(numbers, conditions.label(facts)))
                 for kind in wanted:
                     seen.update((kind, value) for value in _KINDS[kind](facts) if value is not None)
             if any(labels.values()):

@@ -135,7 +135,8 @@ class _Drafter:
                 self._mistake((*key, text), "a name server inside the zone needs its addresses")
             if not inside and addresses:
                 self._mistake(
-                    (*key, text), "addresses of a name outside the zone cannot be served, expected []"
+                    (*key, text),
+                    "addresses of a name outside the zone cannot be served, expected []",
                 )
             for address in addresses if inside else ():
                 rtype, rdata = address_rdata(address)
@@ -199,7 +200,7 @@ class _Drafter:
         owner.rrsets[number] = (ttl, found)
 
     def _check_owner(self, name: WireName, owner: Owner) -> None:
-        """A CNAME stands alone (RFC 1034 section 3.6.2) and never at the apex; a cut has NS only."""
+        """A CNAME stands alone (RFC 1034 section 3.6.2) and never at the apex."""
         types = set(owner.rrsets)
         if CNAME in types:
             if name == self.apex:
@@ -219,5 +220,3 @@ class _Drafter:
 def wildcards(names: set[WireName]) -> list[tuple[WireName, WireName]]:
     """Return (encloser, wildcard name) for every wildcard (RFC 4592 section 2.1.1)."""
     return [(WireName(name[2:]), name) for name in names if name[:2] == b"\x01*"]
-
-

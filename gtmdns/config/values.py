@@ -120,7 +120,7 @@ def text(what: str = "a text") -> Checked:
     def read(value: Any) -> str:
         if isinstance(value, str) and value:
             return value
-        hint = f'; write it in quotes: "{value}"' if isinstance(value, (int, float)) else ""
+        hint = f'; write it in quotes: "{shown(value)}"' if isinstance(value, (int, float)) else ""
         raise wrong(f"expected {what}, got {shown(value)}{hint}")
 
     return Checked(read, {"type": "string", "minLength": 1})

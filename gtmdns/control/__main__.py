@@ -93,9 +93,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         if started.done() and not started.result():
             return BAD_CONFIGURATION
         if started.done():
-            loop.add_signal_handler(
-                signal.SIGHUP, lambda: control.spawn(control.reload("SIGHUP"))
-            )
+            loop.add_signal_handler(signal.SIGHUP, lambda: control.spawn(control.reload("SIGHUP")))
             lifeline.say("ready")
             await stopped
         return 0

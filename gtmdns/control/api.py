@@ -36,7 +36,12 @@ class Problem(Exception):
     def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
         super().__init__(detail)
         self.status = status
-        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        self.body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+        }
         self.body |= more
 
 
@@ -72,7 +77,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         log.exception("%s %s failed", request.method, request.path)
         body = Problem(500, "Internal Server Error", "a mistake of the server, see its log").body
     return web.json_response(
-        body, status=body["status"], content_type="application/problem+json"
+        body, status=int(body["status"]), content_type="application/problem+json"
     )
 
 

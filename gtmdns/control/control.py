@@ -1,7 +1,7 @@
 """The control process: health, configuration, what is published. The only writer.
 
-    file changed, SIGHUP, POST reload ─▶ Control.reload ─▶ loader ─▶ Publication ─▶ workers
-    probe result ─▶ Monitor ─▶ Control._on_verdict ─▶ (merged for 50 ms) ─▶ changed answers ─▶ workers
+file changed, SIGHUP, POST reload ─▶ Control.reload ─▶ loader ─▶ Publication ─▶ workers
+probe result ─▶ Monitor ─▶ Control._on_verdict ─▶ (merged for 50 ms) ─▶ changed answers ─▶ workers
 """
 
 import asyncio
@@ -95,7 +95,7 @@ class Control:
         server = report.plan.server
         self._apply_checks(report.plan)
         await self.monitor.first_verdicts(server.startup_wait)
-        self._publish(report)
+        await self._publish(report)
         if report is self._watched:
             self.last_reload = ReloadReport(True, self.generation, [], report.warnings)
         self.spawn(self._watch_files())
@@ -137,7 +137,7 @@ class Control:
         assert self._running is not None
         await asyncio.gather(self._running, return_exceptions=True)
         current = asyncio.current_task()
-        self._running, self._queued = current, None  # type: ignore[assignment]  # the task is of this coroutine
+        self._running, self._queued = current, None
         return await self._reload(why)
 
     async def _reload(self, why: str) -> ReloadReport:
@@ -149,7 +149,7 @@ class Control:
         if mistakes or report.plan is None:
             return self._refuse(mistakes, time.monotonic() - started)
         self._apply_checks(report.plan)
-        self._publish(report)
+        await self._publish(report)
         self.last_reload = ReloadReport(
             True, self.generation, [], report.warnings, time.monotonic() - started
         )
@@ -165,9 +165,9 @@ class Control:
             "configuration refused: %d mistake%s, still serving generation %d",
             len(mistakes),
             "" if len(mistakes) == 1 else "s",
-            self.generation,
+            self._state.generation,
         )
-        self.last_reload = ReloadReport(False, self.generation, mistakes, (), seconds)
+        self.last_reload = ReloadReport(False, self._state.generation, mistakes, (), seconds)
         return self.last_reload
 
     def _fixed_mistakes(self, report: LoadReport) -> list[Mistake]:
@@ -185,13 +185,18 @@ class Control:
             for section, key in found
         ]
 
-    def _publish(self, report: LoadReport) -> None:
+    async def _publish(self, report: LoadReport) -> None:
         """Make `report` what is served, with the verdicts of this moment."""
         assert report.plan is not None
-        publication = Publication(report.plan, report.pieces)
+        publication = Publication(report.plan)
+        for frame in report.pieces:
+            publication.take(frame)
+            await asyncio.sleep(0)  # probes first
         report.pieces = []  # the publication has them
-        publication.generation = self._state.generation + 1
-        publication.refresh(publication.plan.pools, usable_of(publication.plan, self._usable()))
+        publication.finish(self._state.generation + 1)
+        # No wait from here to the end, so no verdict falls between two publications.
+        usable = usable_of(publication.plan, self._usable())
+        publication.refresh([name for name, ups in usable.items() if not all(ups)], usable)
         self.counters.know(publication.generation, publication.plan)
         self.publication, self.report = publication, report
         self.loaded_at = time.time()
@@ -234,10 +239,7 @@ class Control:
         return dict(usable_of(self.publication.plan, self._usable()))
 
     def _on_verdict(self, key: CheckKey, standing: Standing) -> None:
-        address, check = key
         state = standing.state.value
-        reason = standing.last.reason if standing.last is not None else "restored"
-        log.info("%s is %s by check %s: %s", address, state, check, reason)
         for pool, endpoint in self._pools_of_key.get(key, ()):
             label = (pool, endpoint, state)
             self.verdict_changes[label] = self.verdict_changes.get(label, 0) + 1

@@ -24,18 +24,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..config.load import load
-from ..config.mistakes import BadConfig, Mistake
-from ..serve.frames import Frame, encode
-from ..sources.file import changed_since, digest, look
 from ..compiler.build import Compiled, Serials, compile_config
 from ..compiler.geodata import builtin_databases
 from ..compiler.lint import warnings_of
 from ..compiler.plan import Plan
+from ..config.load import load
+from ..config.mistakes import BadConfig, Mistake
+from ..serve.frames import Frame, encode
+from ..sources.file import changed_since, digest, look
 
 PART = 1_000  # entries of a table in one frame: decoding it costs control about 2 ms
 TRIES = 5  # loads before a file that keeps changing is taken as it is
-TABLES = ("specs", "steered")
+TABLES = ("specs", "steered", "names")
 
 
 def load_and_compile(path: Path, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
@@ -90,7 +90,7 @@ def _files(files: tuple[Path, ...]) -> Frame:
 
 def _plan_parts(plan: Plan) -> Iterator[Any]:
     """Yield the plan without its large tables, then (table, entries) until all is told."""
-    yield replace(plan, specs={}, steered={})
+    yield replace(plan, specs={}, steered={}, names={})
     for table in TABLES:
         entries = iter(getattr(plan, table).items())
         while part := dict(islice(entries, PART)):
@@ -103,7 +103,9 @@ def mistakes_from(frame: Frame) -> list[Mistake]:
 
 
 def main(arguments: list[str], serials_in: str, out: BinaryIO) -> None:
-    serials = {zone: (str(value[0]), int(value[1])) for zone, value in json.loads(serials_in).items()}
+    serials = {
+        zone: (str(value[0]), int(value[1])) for zone, value in json.loads(serials_in).items()
+    }
     for frame in frames_of(Path(arguments[0]), serials):
         out.write(encode(frame))
     out.flush()

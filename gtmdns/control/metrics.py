@@ -38,7 +38,7 @@ class _Collected:
 def renderer(control: Control) -> Callable[[], bytes]:
     """Collect now; return what renders it, which may run in a thread."""
     registry = CollectorRegistry()
-    registry.register(_Collected(list(families(control))))  # type: ignore[arg-type]  # has collect()
+    registry.register(_Collected(list(families(control))))
     return lambda: generate_latest(registry)
 
 
@@ -220,6 +220,4 @@ def _server(control: Control) -> Iterator[Metric]:
         ["worker"],
         [((link.number,), link.generation) for link in links],
     )
-    yield _gauge(
-        "gtmdns_build_info", "Always 1.", ["version"], [((__version__,), 1)]
-    )
+    yield _gauge("gtmdns_build_info", "Always 1.", ["version"], [((__version__,), 1)])

@@ -7,8 +7,8 @@ verdicts replace them; whoever connects later gets the answers of that moment.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..answers.snapshot import Settings, Snapshot, SnapshotBuilder
-from ..compiler.build import CHUNK
+from ..answers.snapshot import EMPTY, Settings, SnapshotBuilder
+from ..compiler.build import CHUNK, Piece
 from ..compiler.decide import Outcome, Usable, decide
 from ..compiler.octets import Tags, answer_of
 from ..compiler.plan import AnswerSpec, Plan, checks_of
@@ -18,12 +18,12 @@ Change = tuple[int, tuple[Any, ...]]  # answer number, encoded answer
 
 
 class Publication:
-    """Made from what the loader said; `generation` is given when it is about to be served.
+    """What the loader said about one configuration. `take` its pieces, then `finish`.
 
     snapshot: control's own, for `explain`: the same octets that workers have
     """
 
-    def __init__(self, plan: Plan, pieces: Iterable[Frame]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.generation = 0
         self.plan = plan
         self.tags = Tags(plan.tags)
@@ -31,15 +31,23 @@ class Publication:
         self.answers: list[tuple[Any, ...]] = []
         self._octets: list[bytes | None] = []  # None: the place of the answers
         self._builder = SnapshotBuilder(0, self._settings())
-        self._snapshot: Snapshot | None = None
-        for frame in pieces:
-            self._take(frame)
+        self.snapshot = EMPTY
 
     def _settings(self) -> Settings:
         server = self.plan.server
         return Settings(server.client_subnet, server.udp_payload)
 
-    def _take(self, frame: Frame) -> None:
+    @classmethod
+    def of(cls, plan: Plan, pieces: Iterable[Piece]) -> "Publication":
+        """Return the publication of pieces that are at hand, where nothing waits meanwhile."""
+        publication = cls(plan)
+        for piece in pieces:
+            publication.take(("piece", *piece))
+        publication.finish(1)
+        return publication
+
+    def take(self, frame: Frame) -> None:
+        """Add one ("piece", kind, ...)."""
         kind = frame[1]
         if kind == "answers":
             if not self.answers:
@@ -69,12 +77,11 @@ class Publication:
             for at in range(0, len(answers), CHUNK):
                 yield encode(("piece", "answers", tuple(answers[at : at + CHUNK])))
 
-    @property
-    def snapshot(self) -> Snapshot:
-        if self._snapshot is None:
-            self._snapshot = self._builder.finish()
-            self._snapshot.generation = self.generation
-        return self._snapshot
+    def finish(self, generation: int) -> None:
+        """All pieces are there; the number is given by whoever is about to publish."""
+        self.generation = generation
+        self.snapshot = self._builder.finish()
+        self.snapshot.generation = generation
 
     def decide(self, spec: AnswerSpec, usable: Usable) -> Outcome:
         return decide(spec.target, spec.family, self.plan.pools, usable, spec.when_all_down)

@@ -140,7 +140,11 @@ def _check(name: str, standing: Standing) -> dict[str, Any]:
 def zone_status(control: Control) -> list[dict[str, Any]]:
     """Return what `GET /api/v1/zones` answers. There is a publication."""
     assert control.publication is not None
+    plan = control.publication.plan
+    names: dict[str, dict[str, list[str]]] = {zone.apex: {} for zone in plan.zones.values()}
+    for (apex, name), types in plan.names.items():
+        names[apex][name] = list(types)
     return [
-        {"name": zone.apex, "serial": zone.serial, "names": zone.names}
-        for zone in control.publication.plan.zones.values()
+        {"name": zone.apex, "serial": zone.serial, "names": names[zone.apex]}
+        for zone in plan.zones.values()
     ]

@@ -78,7 +78,7 @@ class Workers:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = WorkerLink()
-        sender = asyncio.create_task(self._send(link, writer))  # noqa: TID251
+        sender = asyncio.create_task(self._send(link, writer))
         try:
             await self._receive(link, reader)
         except (OSError, BadFrame) as error:

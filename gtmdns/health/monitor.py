@@ -17,7 +17,7 @@ from ipaddress import ip_address
 
 from .probes import Check, Exhausted, Prober, ProbeResult
 from .resolve import Resolver, Unresolved, next_address
-from .standing import CheckKey, LastResult, SavedVerdict, Standing, recall, save
+from .standing import CheckKey, LastResult, SavedVerdict, Standing, digest, recall, save
 from .tally import CheckTally
 from .turns import Turns
 from .verdict import State, judge
@@ -39,6 +39,7 @@ class _Watch:
 
     key: CheckKey
     check: Check
+    definition: str  # digest of `check`
     is_name: bool
     standing: Standing
     task: asyncio.Task[None] | None = None
@@ -55,7 +56,7 @@ class Monitor:
     on_result: called after every result. Neither may block; what they raise is logged.
     concurrency: probes at once; None: CONCURRENCY, or what the descriptor limit allows.
     chance: spreads and shortens; seed it to repeat a schedule.
-    probe, lookup: replace the real ones, for tests. clock: seconds since the epoch.
+    probe, resolver: replace the real ones, in tests. clock: seconds since the epoch.
     """
 
     def __init__(
@@ -111,8 +112,11 @@ class Monitor:
                 self._drop(watch)
         new = [key for key in checks if key not in self._watches]
         self._chance.shuffle(new)
+        distinct = {id(check): check for check in checks.values()}  # few, for thousands of keys
+        digests = {number: digest(check) for number, check in distinct.items()}
         for place, key in enumerate(new):
-            self._add(key, checks[key], max(0.0, spread) * place / len(new))
+            check, delay = checks[key], max(0.0, spread) * place / len(new)
+            self._add(key, check, digests[id(check)], delay)
         self._restored.clear()
         names = {check for _, check in checks}
         self._tallies = {name: self._tallies.get(name) or CheckTally() for name in sorted(names)}
@@ -133,7 +137,7 @@ class Monitor:
     def saved(self) -> list[SavedVerdict]:
         """Return every verdict, to be kept where it outlives the process."""
         return [
-            save(key, watch.check, watch.standing)
+            save(key, watch.definition, watch.standing)
             for key, watch in self._watches.items()
             if watch.standing.state is not State.UNKNOWN
         ]
@@ -169,9 +173,9 @@ class Monitor:
         await self._resolver.close()
         await self._prober.close()
 
-    def _add(self, key: CheckKey, check: Check, delay: float) -> None:
-        standing = recall(self._restored.get(key), check)
-        watch = _Watch(key, check, not is_address(key[0]), standing)
+    def _add(self, key: CheckKey, check: Check, definition: str, delay: float) -> None:
+        standing = recall(self._restored.get(key), definition)
+        watch = _Watch(key, check, definition, not is_address(key[0]), standing)
         watch.task = asyncio.get_running_loop().create_task(self._keep_probing(watch, delay))
         self._watches[key] = watch
         self._unproven.add(key)

@@ -173,24 +173,22 @@ KINDS: dict[str, Kind] = {"http": _http, "https": _http, "tcp": _tcp}
 
 
 def host_header(host: str, check: Check) -> str:
-    """Return the Host header (RFC 9110 section 7.2).
+    """Return the Host header (RFC 9110 section 7.2), IPv6 addresses in brackets.
 
-    `check.host` goes out as it is written, without a port: whoever sets it names a virtual host,
-    and some servers compare the whole field. Otherwise the endpoint itself, IPv6 in brackets,
-    with the port unless it is the scheme's own.
+    `check.host` goes out without a port: whoever sets it names a virtual host, whose clients may
+    well come by another port, and some servers compare the whole field. The endpoint itself has
+    its port beside it unless that is the scheme's own.
     """
-    if check.host is not None:
-        return check.host
-    shown = f"[{host}]" if ":" in host else host
-    return shown if check.port == DEFAULT_PORT[check.type] else f"{shown}:{check.port}"
+    named = check.host or host
+    shown = f"[{named}]" if ":" in named else named
+    if check.host or check.port == DEFAULT_PORT[check.type]:
+        return shown
+    return f"{shown}:{check.port}"
 
 
 def tls_name(host: str, check: Check) -> str:
     """Return the name for SNI and for the certificate; an address is compared, never sent."""
-    if check.host is None:
-        return host
-    name = URL(f"https://{check.host}", encoded=True).host
-    return name or check.host
+    return check.host or host
 
 
 def _open_socket(info: tuple[Any, ...]) -> socket.socket:

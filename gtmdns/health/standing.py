@@ -53,16 +53,16 @@ class SavedVerdict:
     since: float  # seconds since the epoch
 
 
-def save(key: CheckKey, check: Check, standing: Standing) -> SavedVerdict:
-    return SavedVerdict(*key, digest(check), standing.state.value, standing.since)
+def save(key: CheckKey, definition: str, standing: Standing) -> SavedVerdict:
+    return SavedVerdict(*key, definition, standing.state.value, standing.since)
 
 
-def recall(saved: SavedVerdict | None, check: Check) -> Standing:
+def recall(saved: SavedVerdict | None, definition: str) -> Standing:
     """Return the standing to begin with: unknown where nothing was saved for this definition.
 
     Counts begin at zero: a restored verdict needs as many results against it as any other.
     """
-    if saved is None or saved.definition != digest(check):
+    if saved is None or saved.definition != definition:
         return Standing()
     return Standing(Verdict(State(saved.state), since=saved.since))
 

@@ -56,7 +56,7 @@ class Child:
                     start_new_session=True,  # Ctrl-C in a terminal is the parent's to see
                     preexec_fn=_ignore_hangup,
                 )
-            except OSError:
+            except BaseException:
                 ours.close()
                 raise
         process.returncode = 0  # the supervisor reaps; this object must not, nor complain

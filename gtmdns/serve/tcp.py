@@ -262,6 +262,7 @@ class TcpServer:
                     return
                 made_room = True
                 continue
+            made_room = False
             self._take(sock, peer[0])
 
     def _make_room(self, error: OSError) -> bool:

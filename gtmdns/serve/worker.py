@@ -47,9 +47,7 @@ class Worker:
         self._ready = False
         self._stopping = asyncio.Event()
         self._complain = Rarely()
-        self._tcp = TcpServer(
-            [socket.socket(fileno=each) for each in arguments.tcp], self._served
-        )
+        self._tcp = TcpServer([socket.socket(fileno=each) for each in arguments.tcp], self._served)
         self._channel = ChannelClient(
             arguments.channel,
             arguments.number,
@@ -137,7 +135,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     arguments = Arguments.parse(sys.argv[1:])
     handler = ChannelHandler(arguments.number)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     code = 1
     try:
         asyncio.run(_main(arguments, handler))

@@ -12,13 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 
 LOOK_EVERY = 1.0  # seconds
-SETTLE = 0.5  # seconds in which a change must look the same twice: half-written files are left alone
+SETTLE = 0.5  # seconds between two looks that must agree: a half-written file is left alone
 
 Look = tuple[tuple[str, ...], ...]
 
 
 def look(files: Iterable[Path]) -> Look:
-    """Return how `files` look now. Of a folder, the names in it count; a missing file counts too."""
+    """Return how `files` look now. Of a folder its names count; a missing file is a look too."""
     return tuple(_look_at(path) for path in files)
 
 
@@ -46,7 +46,7 @@ def changed_since(files: Iterable[Path], moment: int) -> bool:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Return a hash over names and contents, to tell configurations apart; unreadable files count."""
+    """Return a hash over names and contents, to tell configurations apart."""
     total = sha256()
     for path in files:
         if path.is_dir():

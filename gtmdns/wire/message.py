@@ -53,5 +53,3 @@ def truncated(response: bytes, question_end: int, opt: bytes) -> bytes:
             opt,
         )
     )
-
-

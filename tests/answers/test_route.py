@@ -109,9 +109,9 @@ def test_embedded_addresses() -> None:
     assert embedded_ipv4(int(ip_address("2001::39cc:9bb2")), TEREDO) == 0xC633644D
 
 
-def test_used_rules() -> None:
-    assert TABLE.used_rules() == {0, 1, 2, 3}
-    assert RouteTable([], [4], [1 << 64], [4, MAX_RULE]).used_rules() == {4, MAX_RULE}
+def test_rules() -> None:
+    assert TABLE.rules() == {0, 1, 2, 3}
+    assert RouteTable([], [4], [1 << 64], [4, MAX_RULE]).rules() == {4, MAX_RULE}
 
 
 starts = st.lists(st.integers(1, 2**32 - 1), unique=True, max_size=30).map(sorted)

@@ -438,7 +438,7 @@ def test_presets_hold_with_the_builtin_files() -> None:
         [None, None, None],
     ]
     assert {kind for _, kind, _ in compiled.gaps} == {"asns"}
-    assert [table.used_rules() for table in compiled.tables] == [
+    assert [table.rules() for table in compiled.tables] == [
         set(range(8)), set(range(5)), set(range(8)),
     ]  # fmt: skip
 

@@ -130,7 +130,6 @@ BAD = [
     (values.text().read,           5,                      'expected a text, got 5; write it in quotes: "5"'),
     (values.text().read,           True,                   'expected a text, got true; write it in quotes: "true"'),
     (values.text().read,           "",                     'expected a text, got ""'),
-    (values.text().read,           "",                     'expected a text, got ""'),
     (readers.read_workers,         0,                      "expected auto, or a whole number from 1 to 256, got 0"),
     (readers.read_workers,         True,                   "expected auto, or a whole number from 1 to 256, got true"),
     (readers.read_serial,          2**32,                  "expected auto, or a whole number from 0 to 4294967295, got 4294967296"),

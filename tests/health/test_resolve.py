@@ -163,6 +163,24 @@ def test_the_loop_goes_on_during_a_lookup() -> None:
     with_resolver(names, test)
 
 
+def test_close_waits_for_no_lookup() -> None:
+    names = Names(("127.0.0.1",))
+    names.gate.clear()
+
+    async def test(resolver: Resolver) -> None:
+        waiting = asyncio.ensure_future(resolver.addresses("a.example", 10))
+        await until(lambda: names.inside == 1)
+        await resolver.close()  # the thread still holds on
+        assert names.inside == 1
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        names.gate.set()
+        await until(lambda: not any(t.name == "lookup a.example" for t in threading.enumerate()))
+        await asyncio.sleep(0)  # what the thread left for the loop finds nobody
+
+    with_resolver(names, test)
+
+
 def test_names_no_longer_used_are_forgotten() -> None:
     names = Names(("127.0.0.1",))
 

@@ -1,9 +1,10 @@
 """A control process for tests: publishes one small snapshot and notes what it is told.
 
-    python fake_control.py JOURNAL [--exit STATUS] --channel PATH --lifeline FD ...
+    python fake_control.py JOURNAL [--exit 78] --channel PATH --lifeline FD ...
 
 Each start and each SIGHUP publishes the next generation, whose address is
-192.0.2.GENERATION. The journal gets one JSON line per event.
+192.0.2.GENERATION. The journal gets one JSON line per event. Where the file exit-78
+lies beside the journal, it does not start.
 """
 
 import asyncio
@@ -15,10 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support import snapshot_frames
-
 from gtmdns.serve.frames import Decoder
 from gtmdns.serve.lifeline import Lifeline
+from tests.serve.support import snapshot_frames
 
 
 class FakeControl:
@@ -81,8 +81,8 @@ class FakeControl:
 def main() -> None:
     words = sys.argv[2:]
     options = dict(zip(words[::2], words[1::2], strict=True))
-    if "--exit" in options:
-        sys.exit(int(options["--exit"]))
+    if "--exit" in options or Path(sys.argv[1]).with_name("exit-78").exists():
+        sys.exit(78)
 
     asyncio.run(FakeControl(Path(sys.argv[1]), options).run())
 

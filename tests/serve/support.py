@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +139,14 @@ class Server:
         self.journal = folder / "journal"
         self.journal.touch()
         self.lines: list[str] = []
-        control = [sys.executable, str(Path(__file__).with_name("fake_control.py")), str(self.journal)]
+        python = settings.pop("python", sys.executable)
+        control = [python, str(Path(__file__).with_name("fake_control.py")), str(self.journal)]
         control += settings.pop("control_options", [])
-        worker = [sys.executable, "-m", "gtmdns.serve.worker"]
+        worker = [python, "-m", "gtmdns.serve.worker"]
+        prelude = settings.pop("prelude", "")
         settings = {"listen": ("127.0.0.1:0",), "workers": workers, **settings}
         program = (
-            "import sys; from gtmdns.serve.parent import ParentSettings, run_parent; "
+            f"import sys; from gtmdns.serve.parent import ParentSettings, run_parent; {prelude}\n"
             f"sys.exit(run_parent(ParentSettings(**{settings!r}), {control!r}, {worker!r}))"
         )
         self.process = subprocess.Popen(
@@ -152,7 +154,7 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(folder) if len(str(folder)) < 60 else "/tmp"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -246,7 +248,8 @@ class Load:
         start = time.monotonic()
         while not self._stop.is_set() and self.sent < 65_000:
             self.sent += 1
-            self._sockets[self.sent % 64].send(query(number=self.sent))
+            with suppress(ConnectionError):  # nobody listens any more
+                self._sockets[self.sent % 64].send(query(number=self.sent))
             ahead = start + self.sent * self._pause - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
@@ -258,7 +261,10 @@ class Load:
             quiet_since = time.monotonic()
             while not self._stop.is_set() or time.monotonic() < quiet_since + 1:
                 for key, _ in selector.select(0.05):
-                    packet = key.fileobj.recv(4096)  # type: ignore[union-attr]
+                    try:
+                        packet = key.fileobj.recv(4096)  # type: ignore[union-attr]
+                    except ConnectionError:
+                        continue
                     self.answers[int.from_bytes(packet[:2], "big")] = address_in(packet)
                     quiet_since = time.monotonic()
 
@@ -266,6 +272,10 @@ class Load:
         for thread in self._threads:
             thread.start()
         return self
+
+    def stop(self) -> None:
+        """Send no more; the block waits for answers that are still on their way."""
+        self._stop.set()
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
