@@ -10,12 +10,13 @@ made by a wildcard, other people's zones, errors, queries with EDNS options. Fil
 stops at a bound.
 """
 
+from collections.abc import Iterator
 from socket import AF_INET6, inet_aton, inet_pton
 
 from ..wire.edns import IPV4_MAPPED
 from ..wire.query import BadQuery, parse_query
-from .responder import Prepared, answer, prepare, respond
-from .snapshot import Snapshot
+from .responder import Prepared, answer, prepare, refuse
+from .snapshot import RELEASE_STEP, Snapshot
 
 MAX_PREPARED = 65_536  # questions; about 30 MB when full
 
@@ -52,13 +53,20 @@ class AnswerCache:
             leaf = snapshot.answers[prepared.numbers[rule]].choose(draw)
         return prepared.render(packet, leaf, snapshot)
 
+    def release(self) -> Iterator[None]:
+        """Free a cache that no longer serves, in slices: one `next` per turn of the loop."""
+        while self._prepared:
+            for _ in range(min(RELEASE_STEP, len(self._prepared))):
+                self._prepared.popitem()
+            yield
+
     def _miss(self, packet: bytes, host: str, draw: int) -> bytes | None:
         """Answer without the cache, and remember the question where that is worth it."""
         snapshot = self.snapshot
         try:
             query = parse_query(packet)
-        except BadQuery:
-            return respond(packet, 0, snapshot, draw)  # errors do not depend on the client
+        except BadQuery as bad:
+            return refuse(packet, bad, snapshot)
         prepared = prepare(packet, query, snapshot, None)
         if prepared.keep and query.plain and len(self._prepared) < MAX_PREPARED:
             name_end = packet.find(0, 12)

@@ -9,19 +9,21 @@ Never answered: what `wire.query` keeps silent about. Source port 0 is the
 transport's to see, and it drops those packets.
 """
 
+from bisect import bisect_right
+
 from ..wire.constants import ANY, AXFR, DS, HEADER, HINFO, IN, IXFR
 from ..wire.constants import FORMERR as RCODE_FORMERR
 from ..wire.constants import NOERROR as RCODE_NOERROR
 from ..wire.constants import NXDOMAIN as RCODE_NXDOMAIN
 from ..wire.constants import REFUSED as RCODE_REFUSED
 from ..wire.constants import SERVFAIL as RCODE_SERVFAIL
-from ..wire.edns import Subnet, opt_record, parse_subnet, subnet_option
+from ..wire.edns import IPV4_MAPPED, Subnet, opt_record, parse_subnet, subnet_option
 from ..wire.message import error_response, head, truncated
 from ..wire.query import BadQuery, Query, parse_query
 from . import answer as tags
 from .answer import Leaf, leaf
 from .route import RouteTable
-from .snapshot import Snapshot, private_block
+from .snapshot import Snapshot
 from .zone import Entry, Routed, Zone
 
 _ERROR_TAGS = {1: tags.FORMERR, 4: tags.NOTIMP, 5: tags.REFUSED, 16: tags.BADVERS}
@@ -132,7 +134,7 @@ def respond(
     try:
         query = parse_query(packet)
     except BadQuery as bad:
-        return _refuse(packet, bad, snapshot)
+        return refuse(packet, bad, snapshot)
     prepared = prepare(packet, query, snapshot, limit)
     return answer(packet, query, prepared, client, snapshot, draw)
 
@@ -223,23 +225,38 @@ def _negative(query: Query, zone: Zone) -> bytes:
 def _rule(
     route: RouteTable, client: int, subnet: Subnet | None, snapshot: Snapshot
 ) -> tuple[int, int]:
-    """Return (rule, scope) for the client that counts (see 2.1 and 2.7 of the contract)."""
+    """Return (rule, scope) for the client that counts: the subnet option's or the transport's.
+
+    Private addresses that no region knows are not placed: there the transport's client counts.
+    No scope reaches from placed to unplaced addresses: scopes must not overlap (RFC 7871 section
+    7.2.1).
+    """
     if subnet is None or subnet.source == 0:
         return route.find(client), 0
-    block = private_block(subnet.client)
-    if block is None:
-        return route.find_with_scope(subnet.client)
-    first, last, scope = block
-    for known_first, known_last in snapshot.known_private:
-        if known_first <= subnet.client <= known_last:
-            return route.find_with_scope(subnet.client)
-        if known_last >= first and known_first <= last:
-            near = known_first if known_first > subnet.client else known_last
-            scope = max(scope, 129 - (near ^ subnet.client).bit_length())
-    return route.find(client), scope
+    shown = subnet.client
+    rule, scope = route.find_with_scope(shown)
+    if scope in (0, 96) and _is_constant(route):
+        return rule, 0
+    bounds = snapshot.unplaced
+    position = bisect_right(bounds, shown)
+    if position & 1:
+        rule, scope = route.find(client), 0
+    if position:
+        scope = max(scope, 129 - (shown ^ bounds[position - 1] - 1).bit_length())
+    if position < len(bounds):
+        scope = max(scope, 129 - (shown ^ bounds[position]).bit_length())
+    return rule, scope
 
 
-def _refuse(packet: bytes, bad: BadQuery, snapshot: Snapshot) -> bytes | None:
+def _is_constant(route: RouteTable) -> bool:
+    """Return whether every client gets the same rule."""
+    rule4, scope4 = route.find_with_scope(IPV4_MAPPED)
+    rule6, scope6 = route.find_with_scope(1 << 127)
+    return scope4 == 96 and scope6 == 0 and rule4 == rule6
+
+
+def refuse(packet: bytes, bad: BadQuery, snapshot: Snapshot) -> bytes | None:
+    """Return the response to a packet that cannot be answered, or None for silence."""
     if bad.rcode is None:
         snapshot.tally[tags.SHORT if len(packet) < HEADER else tags.RESPONSE] += 1
         return None

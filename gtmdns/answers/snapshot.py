@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..wire.edns import IPV4_MAPPED
-from ..wire.name import WireName
+from ..wire.name import ROOT, WireName, within
 from .answer import Answer, decode
 from .route import RouteTable
 from .zone import Entry, Node, Routed, Zone
@@ -39,17 +39,61 @@ class Settings(NamedTuple):
     udp_payload: int = 1232
 
 
+# Private and other addresses that say nothing about where a client is (RFC 6890), sorted.
+PRIVATE = tuple(
+    (first, first | ((1 << (128 - prefix)) - 1))
+    for first, prefix in (
+        (0, 127),
+        (IPV4_MAPPED, 96 + 8),
+        (IPV4_MAPPED | 10 << 24, 96 + 8),
+        (IPV4_MAPPED | 100 << 24 | 64 << 16, 96 + 10),
+        (IPV4_MAPPED | 127 << 24, 96 + 8),
+        (IPV4_MAPPED | 169 << 24 | 254 << 16, 96 + 16),
+        (IPV4_MAPPED | 172 << 24 | 16 << 16, 96 + 12),
+        (IPV4_MAPPED | 192 << 24 | 168 << 16, 96 + 16),
+        (0xFC << 120, 7),
+        (0xFE80 << 112, 10),
+    )
+)
+
+
+def unplaced(known: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return where PRIVATE without `known` begins and ends: first, last + 1, first, ...
+
+    known: (first, last) clients; a client is inside where an odd number of these is at or below it
+    """
+    bounds: list[int] = []
+    for begin, last in PRIVATE:
+        for known_first, known_last in sorted(known):
+            if known_last < begin or known_first > last:
+                continue
+            if known_first > begin:
+                bounds += (begin, known_first)
+            begin = known_last + 1
+        if begin <= last:
+            bounds += (begin, last + 1)
+    return tuple(bounds)
+
+
 class Snapshot:
-    """One generation. `tally`: how often each tag was counted, by (base + tag)."""
+    """One generation.
+
+    known_private: (first, last) clients of private space that networks of some region hold
+    unplaced:      where the rest of private space begins and ends, in turn, sorted
+    longest_apex:  octets
+    tally:         how often each tag was counted, by (base + tag)
+    """
 
     __slots__ = (
         "answers",
         "generation",
         "known_private",
+        "longest_apex",
         "routed",
         "routes",
         "settings",
         "tally",
+        "unplaced",
         "zones",
     )
 
@@ -60,18 +104,20 @@ class Snapshot:
         self.routes: list[RouteTable] = []
         self.routed: list[Routed] = []
         self.zones: dict[WireName, Zone] = {}
+        self.longest_apex = 1
         self.known_private: tuple[tuple[int, int], ...] = ()
+        self.unplaced = unplaced(())
         self.tally: defaultdict[int, int] = defaultdict(int)
 
     def zone_of(self, qname: WireName) -> Zone | None:
         """Return the zone with the longest apex at or above `qname`; None: not ours."""
         zones = self.zones
-        name: bytes = qname
+        name = within(qname, self.longest_apex)
         while True:
-            zone = zones.get(WireName(name))
-            if zone is not None or name == b"\x00":
+            zone = zones.get(name)
+            if zone is not None or name == ROOT:
                 return zone
-            name = name[1 + name[0] :]
+            name = WireName(name[1 + name[0] :])
 
     def change(self, changes: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
         """Replace answers. `changes`: (number, encoded answer)."""
@@ -120,6 +166,7 @@ class SnapshotBuilder:
             zone = Zone(WireName(rest[0]), rest[1], rest[2])
             self._zones.append(zone)
             snapshot.zones[zone.apex] = zone
+            snapshot.longest_apex = max(snapshot.longest_apex, len(zone.apex))
         elif kind == "wildcards":
             zone = self._zones[rest[0]]
             for encloser, name in rest[1]:
@@ -128,6 +175,7 @@ class SnapshotBuilder:
                 parent.wildcard = zone.get(name)
         elif kind == "private":
             snapshot.known_private = rest[0]
+            snapshot.unplaced = unplaced(rest[0])
         else:
             raise ValueError(f"unknown piece {kind!r}")
 
@@ -144,28 +192,3 @@ class SnapshotBuilder:
     def finish(self) -> Snapshot:
         """Return the snapshot; the builder is used up."""
         return self._snapshot
-
-
-# Private and other addresses that say nothing about where a client is (RFC 6890), by prefix.
-_PRIVATE = tuple(
-    (first, first | ((1 << (128 - prefix)) - 1), prefix)
-    for first, prefix in (
-        (IPV4_MAPPED | 10 << 24, 96 + 8),
-        (IPV4_MAPPED | 100 << 24 | 64 << 16, 96 + 10),
-        (IPV4_MAPPED | 127 << 24, 96 + 8),
-        (IPV4_MAPPED | 169 << 24 | 254 << 16, 96 + 16),
-        (IPV4_MAPPED | 172 << 24 | 16 << 16, 96 + 12),
-        (IPV4_MAPPED | 192 << 24 | 168 << 16, 96 + 16),
-        (1, 128),
-        (0xFC << 120, 7),
-        (0xFE80 << 112, 10),
-    )
-)
-
-
-def private_block(client: int) -> tuple[int, int, int] | None:
-    """Return (first, last, prefix length) of the private block that holds `client`, or None."""
-    for block in _PRIVATE:
-        if block[0] <= client <= block[1]:
-            return block
-    return None

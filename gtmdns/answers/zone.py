@@ -5,7 +5,7 @@ non-terminal is a node; nothing below a zone cut is a node; a wildcard hangs on
 its parent node; all records are octets already.
 """
 
-from ..wire.name import WireName
+from ..wire.name import WireName, within
 from .route import RouteTable
 
 SHARD_BITS = 6  # a dict of a million names would stop the worker for 50 ms when it grows
@@ -58,17 +58,24 @@ class Node:
 
 
 class Zone:
-    """A zone as it is looked up. `negative`: the SOA of NXDOMAIN and NODATA without its owner."""
+    """A zone as it is looked up.
 
-    __slots__ = ("apex", "base", "negative", "shards")
+    negative: the SOA of NXDOMAIN and NODATA without its owner
+    longest:  octets of the longest name that has a node
+    """
+
+    __slots__ = ("apex", "base", "longest", "negative", "shards")
 
     def __init__(self, apex: WireName, base: int, negative: bytes) -> None:
         self.apex = apex
         self.base = base
         self.negative = negative
+        self.longest = len(apex)
         self.shards: tuple[dict[WireName, Node], ...] = tuple({} for _ in range(1 << SHARD_BITS))
 
     def add(self, name: WireName, node: Node) -> None:
+        if len(name) > self.longest:
+            self.longest = len(name)
         self.shards[hash(name) & ((1 << SHARD_BITS) - 1)][name] = node
 
     def get(self, name: WireName) -> Node | None:
@@ -82,8 +89,8 @@ class Zone:
         node = self.get(qname)
         if node is not None:  # the common case: one dict access
             return node, True
-        encloser: bytes = qname
-        while node is None:  # ends: the apex is always a node
-            encloser = encloser[1 + encloser[0] :]
-            node = self.get(WireName(encloser))
+        # A name of 127 labels must not cost 127 looks, where no node is that deep.
+        encloser = within(qname, min(self.longest, len(qname) - 1))
+        while (node := self.get(encloser)) is None:  # ends: the apex is always a node
+            encloser = WireName(encloser[1 + encloser[0] :])
         return (node if node.referral is not None else node.wildcard), False

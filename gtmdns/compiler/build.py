@@ -16,10 +16,10 @@ from ..answers.answer import Answer
 from ..answers.route import RouteTable
 from ..config.load import Loaded
 from ..config.mistakes import BadConfig, Mistake
-from ..config.model import Record, Target
-from ..wire.constants import AAAA, CNAME, A
+from ..config.model import Config, Record, Target, Zone
+from ..wire.constants import AAAA, CNAME, TYPES, A
 from ..wire.name import WireName
-from .decide import Family, TooManyCombinations, decide, reaches
+from .decide import Family, TooManyCombinations, decide, pools_of, reaches
 from .geodata import BadDatabase
 from .octets import Tags, answer_of
 from .plan import AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text
@@ -29,6 +29,8 @@ from .zones import Owner, ZoneDraft, draft_zone, wildcards
 BASE_BITS = 20  # a tally key is number << BASE_BITS | tag
 MAX_COUNTED = 1000  # names with a counter of their own; the rest of a zone shares one, "other"
 CHUNK = 500  # nodes or answers in one piece
+
+_MNEMONICS = {number: mnemonic for mnemonic, number in TYPES.items()}
 
 Piece = tuple[Any, ...]
 Serials = Mapping[str, tuple[str, int]]
@@ -121,9 +123,9 @@ class _Compiler:
     def _drafts(self) -> list[ZoneDraft]:
         drafts = []
         apexes: dict[WireName, str] = {}
-        pools = _hash(self.config.pools)
+        hashes = _Hashes(self.config)
         for text, zone in self.config.zones.items():
-            content = _hash((zone, pools))
+            content = hashes.of_zone(zone)
             serial = zone.serial if zone.serial is not None else self._serial(text, content)
             self.plan.serials[text] = (content, serial)
             draft = draft_zone(text, zone, serial, self.loaded)
@@ -140,7 +142,7 @@ class _Compiler:
         before = self.serials.get(apex)
         if before is None:
             return self.now
-        return before[1] if before[0] == content else max(self.now, before[1] + 1)
+        return before[1] if before[0] == content else _next_serial(before[1], self.now)
 
     def _mistake(self, key: tuple[str | int, ...], problem: str) -> None:
         self.mistakes.append(self.loaded.mistake(key, problem))
@@ -162,7 +164,7 @@ class _Compiler:
         base = self._base(apex_text, apex_text)
         other = None
         nodes: list[Piece] = []
-        names = set(draft.nodes())
+        names = list(draft.nodes())
         for name in names:
             owner = draft.owners.get(name)
             if owner is None:
@@ -268,16 +270,37 @@ class _Compiler:
         return number
 
 
+class _Hashes:
+    """Tells contents of zones apart: the zone itself, and the pools and regions that it uses."""
+
+    def __init__(self, config: Config) -> None:
+        self._pools = {name: _hash(pool) for name, pool in config.pools.items()}
+        self._regions = {name: _hash(region) for name, region in config.regions.items()}
+
+    def of_zone(self, zone: Zone) -> str:
+        rules = {rule for record in zone.records.values() for rule in record.route}
+        pools = {name for rule in rules for name in pools_of(rule.target)}
+        regions = {rule.region for rule in rules if rule.region != "default"}
+        used = [self._pools[name] for name in sorted(pools)]
+        used += [self._regions[name] for name in sorted(regions)]
+        return _hash((zone, used))
+
+
 def _hash(content: object) -> str:
     """Return a hash of a part of the configuration, whose models spell all of their values."""
     return sha256(repr(content).encode()).hexdigest()
 
 
+def _next_serial(before: int, now: int) -> int:
+    """Return the serial after `before`: the time if that is ahead, else one more (RFC 1982)."""
+    ahead = (now - before) % 2**32
+    return now if 0 < ahead < 2**31 else (before + 1) % 2**32
+
+
 def _types(owner: Owner) -> tuple[str, ...]:
     record = owner.record
     steered = () if record is None else ("route" if record.routed else "pools",)
-    rrsets = () if record is None else tuple(record.rrsets)
-    return steered + rrsets
+    return steered + tuple(_MNEMONICS[rtype] for rtype in owner.rrsets)
 
 
 def _chunks(kind: str, items: Iterable[Any]) -> Iterator[Piece]:

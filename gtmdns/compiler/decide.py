@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
+from math import prod
 from typing import Literal
 
 from ..config.model import (
@@ -92,7 +93,7 @@ class Outcome:
 
 
 class TooManyCombinations(Exception):
-    """`all` over weighted members would need more than MAX_COMBINATIONS answers."""
+    """`all` over weighted members could need more than MAX_COMBINATIONS answers."""
 
 
 def decide(
@@ -102,7 +103,11 @@ def decide(
     usable: Usable,
     when_all_down: str = "serve_all",
 ) -> Outcome:
-    """Return what `target` answers for `family`. Raises TooManyCombinations."""
+    """Return what `target` answers for `family`.
+
+    Raises TooManyCombinations, for a target in every state of health or in none.
+    """
+    most_parts(target)
     reachable = reaches(target, family, pools)
     looker = _Looker(family, pools, usable)
     choice = looker.look(target, Mode.MINIMUM)
@@ -141,6 +146,26 @@ def pools_of(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for member in members for name in pools_of(member)))
 
 
+def most_parts(target: Target) -> int:
+    """Return the most draws that a choice of `target` is a mixture of, whatever is down.
+
+    Raises TooManyCombinations. Counted without health: a target that is good when it is
+    loaded must not become too large when its spares, of which there may be more, come in.
+    """
+    if isinstance(target, PoolRef):
+        return 1
+    if isinstance(target, Weights):
+        weighted = sum(most_parts(member.target) for member in target.members if member.weight)
+        spares = sum(most_parts(member.target) for member in target.members if not member.weight)
+        return max(weighted, spares)
+    parts = [most_parts(member) for member in target.members]
+    if isinstance(target, Chain):
+        return max(parts)
+    if prod(parts) > MAX_COMBINATIONS:
+        raise TooManyCombinations
+    return prod(parts)
+
+
 @dataclass(slots=True)
 class _Looker:
     """Walks a target for one family; `trace` holds each pool as it was first seen."""
@@ -172,11 +197,12 @@ class _Looker:
     def _weights(self, weights: Weights, mode: Mode) -> Choice | None:
         parts = []
         lost = False
+        all_zero = not any(member.weight for member in weights.members)
         for member in weights.members:
             choice = self.look(member.target, mode)
             if choice is not None:
                 parts.append((member.weight, choice))
-            elif member.weight and reaches(member.target, self.family, self.pools):
+            elif (member.weight or all_zero) and reaches(member.target, self.family, self.pools):
                 lost = True
         drawn = [part for part in parts if part[0]] or [(1, choice) for _, choice in parts]
         if not drawn:
@@ -190,7 +216,7 @@ class _Looker:
         available = [choice for choice in choices if choice is not None]
         if not available:
             return None
-        return _join(available, self.pools)
+        return _join(available, self.pools, self.family)
 
     def _pool(self, name: str, mode: Mode) -> Choice | None:
         pool = self.pools[name]
@@ -211,18 +237,18 @@ class _Looker:
             usable = [endpoint for endpoint, _ in of_family]
         if not usable or (mode is Mode.MINIMUM and not available):
             return None
-        return _draw(name, pool, usable)
+        return _draw(name, pool, usable, self.family)
 
 
-def _draw(name: str, pool: Pool, endpoints: Sequence[Endpoint]) -> Drawn:
-    """Return the choice among usable endpoints, as the pool's `select` says."""
+def _draw(name: str, pool: Pool, endpoints: Sequence[Endpoint], family: Family) -> Drawn:
+    """Return the choice among usable endpoints of one family, as the pool's `select` says."""
     if pool.select == "weighted":
         weights = [1 if e.weight is None else e.weight for e in endpoints]
         drawn = [(e, w) for e, w in zip(endpoints, weights, strict=True) if w]
         drawn = drawn or [(e, 1) for e in endpoints]  # weight 0 is a spare; all zero means equal
     else:
         drawn = [(e, 1) for e in endpoints]
-    take = min(pool.max_answers, len(drawn))
+    take = _take(family, pool.max_answers, len(drawn))
     return Drawn(
         (name,),
         tuple(endpoint.address for endpoint, _ in drawn),
@@ -232,24 +258,23 @@ def _draw(name: str, pool: Pool, endpoints: Sequence[Endpoint]) -> Drawn:
     )
 
 
-def _join(choices: Sequence[Choice], pools: Mapping[str, Pool]) -> Choice:
+def _take(family: Family, wanted: int, count: int) -> int:
+    """Return how many of `count` endpoints one answer holds. CNAME: one, RFC 2181 section 10.1."""
+    return 1 if family == 0 else min(wanted, count)
+
+
+def _join(choices: Sequence[Choice], pools: Mapping[str, Pool], family: Family) -> Choice:
     """Return the choice that answers with the endpoints of all the choices together.
 
     A weighted member is drawn first, so the result is a mixture of one join for each
     combination of draws, with the product of their weights.
     """
     spread = [_parts(choice) for choice in choices]
-    combinations = 1
-    for parts in spread:
-        combinations *= len(parts)
-    if combinations > MAX_COMBINATIONS:
-        raise TooManyCombinations
     joined = []
     for combination in product(*spread):
-        weight = 1
-        for part_weight, _ in combination:
-            weight *= part_weight
-        joined.append((weight, _union([drawn for _, drawn in combination], pools)))
+        weight = prod(part_weight for part_weight, _ in combination)
+        drawn = [part for _, part in combination]
+        joined.append((weight, _union(drawn, pools, family)))
     return joined[0][1] if len(joined) == 1 else Mixed(tuple(joined))
 
 
@@ -259,9 +284,7 @@ def _parts(choice: Choice) -> list[tuple[int, Drawn]]:
         return [(1, choice)]
     inner = [(weight, _parts(part)) for weight, part in choice.parts]
     totals = [sum(weight for weight, _ in parts) for _, parts in inner]
-    whole = 1
-    for total in totals:
-        whole *= total
+    whole = prod(totals)
     return [
         (weight * part_weight * (whole // total), drawn)
         for (weight, parts), total in zip(inner, totals, strict=True)
@@ -269,11 +292,11 @@ def _parts(choice: Choice) -> list[tuple[int, Drawn]]:
     ]
 
 
-def _union(drawn: Sequence[Drawn], pools: Mapping[str, Pool]) -> Drawn:
+def _union(drawn: Sequence[Drawn], pools: Mapping[str, Pool], family: Family) -> Drawn:
     names = tuple(dict.fromkeys(name for one in drawn for name in one.pools))
     addresses = tuple(dict.fromkeys(address for one in drawn for address in one.addresses))
     takes = [pools[name].max_answers for name in names if pools[name].select == "all"]
-    take = min(max([JOINED_TAKE, *takes]), len(addresses))
+    take = _take(family, max([JOINED_TAKE, *takes]), len(addresses))
     failover = any(one.failover for one in drawn)
     return Drawn(names, addresses, (1,) * len(addresses), take, ordered=False, failover=failover)
 

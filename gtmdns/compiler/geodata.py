@@ -30,8 +30,9 @@ _ASN_KEYS = ("autonomous_system_number", "asn")
 
 # The keys of the outermost map that facts come from.
 FACT_KEYS = frozenset(
-    (*_COUNTRY_KEYS, *_CONTINENT_KEYS, *_STATE_KEYS, *_ISP_KEYS, *_ASN_KEYS)
-    + ("registered_country", "subdivisions", "traits")
+    {"registered_country", "subdivisions", "traits"}.union(
+        _COUNTRY_KEYS, _CONTINENT_KEYS, _STATE_KEYS, _ISP_KEYS, _ASN_KEYS
+    )
 )
 
 

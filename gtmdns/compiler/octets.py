@@ -48,8 +48,7 @@ def _answer(choice: Choice, spec: AnswerSpec, all_down: bool, tags: Tags) -> Ans
 def _drawn(drawn: Drawn, spec: AnswerSpec, all_down: bool, tags: Tags) -> Answer:
     tag = tags.number(NOERROR, "+".join(drawn.pools), reason_of(drawn, spec, all_down))
     records = [_record(address, spec) for address in drawn.addresses]
-    take = 1 if spec.family == 0 else drawn.take  # one CNAME per owner, RFC 2181 section 10.1
-    if take == 1 or len(records) == 1:
+    if drawn.take == 1:
         return weighted(
             [
                 (weight, Fixed(leaf(record, tag, 1)))
@@ -57,8 +56,8 @@ def _drawn(drawn: Drawn, spec: AnswerSpec, all_down: bool, tags: Tags) -> Answer
             ]
         )
     if drawn.ordered:
-        return Several(drawn.weights, tuple(records), take, tag)
-    return shuffled(records, take, tag)
+        return Several(drawn.weights, tuple(records), drawn.take, tag)
+    return shuffled(records, drawn.take, tag)
 
 
 def _record(address: str, spec: AnswerSpec) -> bytes:

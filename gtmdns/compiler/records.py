@@ -12,6 +12,7 @@ import dns.rdatatype
 from ..wire.constants import AAAA, IN, A
 from ..wire.name import WireName
 
+MAX_RDATA = 65_535 - 12 - 255 - 4 - 12  # octets beside a header, a question, a pointer with TTL
 TO_QUESTION = b"\xc0\x0c"  # a pointer to the name in the question (RFC 1035 section 4.1.4)
 
 _EXAMPLES = {  # what was expected, where a text is no such record
@@ -48,12 +49,19 @@ def rdata_from_text(rtype: str, text: str, origin: WireName) -> bytes:
 
     Raises BadRecord.
     """
-    if rtype == "TXT" and not text.lstrip().startswith('"'):
-        # As a person writes it: one text, split into strings of 255 octets.
-        octets = text.encode()
-        strings = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
-        return b"".join(bytes((len(string),)) + string for string in strings)
+    text = text.strip()
+    if "\n" in text or "\r" in text:  # of several lines the parser would drop all but the first
+        raise BadRecord(f"{text!r} has several lines, expected one {rtype} record; use a list")
+    wire = _wire(rtype, text, origin)
+    if len(wire) > MAX_RDATA:
+        raise BadRecord(f"a {rtype} record of {len(wire)} octets, allowed are {MAX_RDATA}")
+    return wire
+
+
+def _wire(rtype: str, text: str, origin: WireName) -> bytes:
     try:
+        if rtype == "TXT" and not text.startswith('"'):
+            return _plain_text(text.encode())
         rdata = dns.rdata.from_text(
             dns.rdataclass.IN,
             dns.rdatatype.from_text(rtype),
@@ -69,6 +77,12 @@ def rdata_from_text(rtype: str, text: str, origin: WireName) -> bytes:
         ) from None
     assert wire is not None
     return wire
+
+
+def _plain_text(octets: bytes) -> bytes:
+    """Return the RDATA of TXT as a person writes it: one text, in strings of 255 octets."""
+    strings = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
+    return b"".join(bytes((len(string),)) + string for string in strings)
 
 
 def soa_rdata(mname: bytes, rname: bytes, serial: int, minimum: int) -> bytes:

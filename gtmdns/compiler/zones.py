@@ -1,6 +1,6 @@
 """One zone of the configuration to nodes: names, RRsets, cuts, wildcards, empty non-terminals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..answers.answer import REFERRAL, STATIC, Answer, Fixed, leaf, shuffled
@@ -217,6 +217,6 @@ class _Drafter:
             self._mistake(owner.key, "a wildcard cannot be delegated (RFC 4592 section 4.2)")
 
 
-def wildcards(names: set[WireName]) -> list[tuple[WireName, WireName]]:
+def wildcards(names: Iterable[WireName]) -> list[tuple[WireName, WireName]]:
     """Return (encloser, wildcard name) for every wildcard (RFC 4592 section 2.1.1)."""
     return [(WireName(name[2:]), name) for name in names if name[:2] == b"\x01*"]

@@ -189,12 +189,9 @@ class HealthCheck(Strict):
     @field_validator("path", "method", "host", "expect_status", "verify_tls", mode="before")
     @classmethod
     def _key_fits_type(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = info.data.get("type")
-        if info.context == FILE and value is not None:
-            if kind == "tcp":
-                raise wrong("a check of type tcp has no such key; it is for http and https")
-            if kind == "http" and info.field_name == "verify_tls":
-                raise wrong("a check of type http has no such key; it is for https")
+        from_file = info.context == FILE and value is not None
+        if from_file and info.data.get("type") == "tcp":
+            raise wrong("a check of type tcp has no such key; it is for http and https")
         return value
 
     @field_validator("timeout")
@@ -255,14 +252,15 @@ def _default_max_answers(data: dict[str, Any]) -> int:
     return 1 if data["select"] == "weighted" else 8
 
 
+ENDPOINTS = "one or more addresses, host names, or mappings with an address"
+
+
 class Pool(Strict):
     """Interchangeable endpoints. The defaults of `select` and `max_answers` are resolved here."""
 
     LATER = frozenset({"locality", "location", "ramp"})
 
-    endpoints: tuple[Endpoint, ...] = Field(
-        min_length=1, description="one or more addresses, host names, or mappings with an address"
-    )
+    endpoints: tuple[Endpoint, ...] = Field(description=ENDPOINTS)
     health_checks: Annotated[tuple[str, ...], readers.none_is_empty(CHECKS)] = Field(
         default=(), alias="health_check"
     )
@@ -274,7 +272,9 @@ class Pool(Strict):
 
     @field_validator("endpoints")
     @classmethod
-    def _no_address_twice(cls, value: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    def _some_and_no_address_twice(cls, value: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        if not value:
+            raise expected(ENDPOINTS, value)
         first: dict[str, int] = {}
         problems = []
         for index, endpoint in enumerate(value):

@@ -9,6 +9,7 @@ from typing import Any
 from .model import Config
 from .records import record_schema
 from .targets import target_schema
+from .values import NAMED
 from .words import MODELS
 
 LATER = "not supported yet"
@@ -35,12 +36,19 @@ def json_schema() -> dict[str, Any]:
     for (model_name, key), value in WRITTEN_DEFAULTS.items():
         definitions[model_name]["properties"][key]["default"] = value
     endpoints = definitions["Pool"]["properties"]["endpoints"]
+    endpoints["minItems"] = 1
     endpoints["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Endpoint"}]}
     for model in MODELS.values():
         properties = (schema if model is Config else definitions[model.__name__])["properties"]
         properties |= {key: {"type": "null", "description": LATER} for key in sorted(model.LATER)}
         for key in model.model_fields:
             properties.get(key, {}).pop("title", None)  # pydantic's: the key again
+    for key, name in (("regions", "Region"), ("health_checks", "HealthCheck"), ("pools", "Pool")):
+        schema["properties"][key] = {
+            "type": "object",
+            "propertyNames": NAMED.schema,
+            "additionalProperties": {"$ref": f"#/$defs/{name}"},
+        }
     schema["properties"]["include"] = {
         "description": "files to merge, as names or globs relative to this file",
         "type": "array",

@@ -156,7 +156,10 @@ def read_name(value: Any) -> str:
     return value
 
 
-NAMED = Checked(read_name, {"type": "string", "pattern": f"^{NAME.pattern}$"})
+NAMED = Checked(
+    read_name,
+    {"type": "string", "pattern": f"^{NAME.pattern}$", "not": {"enum": list(RESERVED)}},
+)
 
 
 # ---- durations

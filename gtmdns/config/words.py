@@ -62,26 +62,22 @@ def _in_words(item: Any, hint: bool) -> Problem:
     return keys, item["msg"]
 
 
-def _model(keys: Keys) -> type[Strict] | None:
-    """Return the model of the mapping at `keys`."""
-    pattern = tuple(
-        "*" if at in (1, 3) and keys[0] != "server" else key for at, key in enumerate(keys)
-    )
-    return MODELS.get(pattern)
+def _pattern(keys: Keys) -> Keys:
+    """Return keys with "*" in place of names and indexes, as in MODELS."""
+    if keys[:1] == ("server",):
+        return keys
+    return tuple("*" if at in (1, 3) else key for at, key in enumerate(keys))
 
 
 def _field(keys: Keys) -> Any:
-    model = _model(keys[:-1])
-    if model is None:
-        return None
-    fields = model.model_fields
+    """Return the field of a model that `keys` lead to; None inside a mapping of names."""
+    model = MODELS.get(_pattern(keys[:-1]))
+    fields = model.model_fields if model else {}
     return next((f for name, f in fields.items() if keys[-1] in (name, f.alias)), None)
 
 
 def _unknown_key(keys: Keys, hint: bool) -> str:
-    model = _model(keys[:-1])
-    if model is None:
-        return "unknown key"
+    model = MODELS[_pattern(keys[:-1])]
     if keys[-1] in model.LATER:
         return "not supported yet"
     known = [field.alias or name for name, field in model.model_fields.items()]

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 import signal
 import socket
 import sys
@@ -80,7 +81,13 @@ async def _run(arguments: argparse.Namespace) -> int:
         if word == "restarts" and number.isdigit():
             control.worker_restarts = int(number)
 
-    lifeline = Lifeline.inherited(arguments.lifeline, on_line, stopping.set)
+    orphaned = asyncio.Event()
+
+    def on_gone() -> None:
+        orphaned.set()
+        stopping.set()
+
+    lifeline = Lifeline.inherited(arguments.lifeline, on_line, on_gone)
     lifeline.beat()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -105,6 +112,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         if runner is not None:
             await runner.cleanup()
         lifeline.close()
+        if orphaned.is_set():  # the parent was killed, and cannot tidy up any more
+            shutil.rmtree(arguments.runtime, ignore_errors=True)
 
 
 async def _serve_api(control: Control, descriptor: int | None) -> web.AppRunner | None:

@@ -6,6 +6,7 @@ probe result ─▶ Monitor ─▶ Control._on_verdict ─▶ (merged for 50 ms)
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from ..compiler.plan import Plan, checks_of
 from ..config.mistakes import Mistake
 from ..health.monitor import Monitor
 from ..health.standing import CheckKey, Standing
-from ..sources.file import Look, wait_for_change
+from ..sources.file import Look, look, wait_for_change
 from .counters import Counters
 from .load import LoadReport, load, load_kept
 from .publication import Publication, usable_of
@@ -25,7 +26,8 @@ from .workers import Workers
 
 MERGE = 0.05  # seconds in which verdicts are collected before answers change
 SAVE_EVERY = 2.0  # seconds between two writes of the state, where there is news
-KEPT = "good"  # file in the runtime folder with the last good load
+LOADED = "loaded"  # file in the runtime folder with what the loader said last
+KEPT = "good"  # file in the runtime folder with the load that is served
 
 # What only a restart changes: the parent opened the sockets and gave up root.
 FIXED = (("server", "listen"), ("server", "workers"), ("server", "user"), ("server", "state_dir"))
@@ -62,7 +64,9 @@ class Control:
         self.worker_restarts = 0
         self.verdict_changes: dict[tuple[str, str, str], int] = {}  # (pool, address, to)
         self._state_folders = (runtime,) if state_dir is None else (runtime, state_dir)
-        self._state = read_state(self._state_folders[-1])
+        # The newest: where state_dir cannot be written, the runtime folder still knows more.
+        states = map(read_state, self._state_folders)
+        self._state = max(states, key=lambda state: state.generation)
         self._state_dirty = asyncio.Event()
         self._state_broken = False
         self._watched: LoadReport | None = None  # of the last load, good or bad
@@ -81,8 +85,7 @@ class Control:
         Where the configuration is broken, the one that was good when control last ran is
         taken: the workers are still serving it.
         """
-        report = await load(self.config, self._state.serials, self.runtime / KEPT)
-        self._watched = report
+        report = await self._load()
         if report.plan is None:
             kept = await load_kept(self.runtime / KEPT)
             self._refuse(report.mistakes, 0.0)
@@ -126,7 +129,7 @@ class Control:
 
     async def reload(self, why: str) -> ReloadReport:
         """Load, and publish if all is good. Requests during a load share one load after it."""
-        if self._running is None or self._running.done():
+        if self._queued is None and (self._running is None or self._running.done()):
             self._running = asyncio.get_running_loop().create_task(self._reload(why))
             return await asyncio.shield(self._running)
         if self._queued is None:
@@ -143,12 +146,10 @@ class Control:
     async def _reload(self, why: str) -> ReloadReport:
         started = time.monotonic()
         log.info("reload (%s)", why)
-        report = await load(self.config, self._state.serials, self.runtime / KEPT)
-        self._watched = report
+        report = await self._load()
         mistakes = report.mistakes or self._fixed_mistakes(report)
         if mistakes or report.plan is None:
             return self._refuse(mistakes, time.monotonic() - started)
-        self._apply_checks(report.plan)
         await self._publish(report)
         self.last_reload = ReloadReport(
             True, self.generation, [], report.warnings, time.monotonic() - started
@@ -157,6 +158,16 @@ class Control:
             "now serving generation %d, loaded in %.2f s", self.generation, self.last_reload.seconds
         )
         return self.last_reload
+
+    async def _load(self) -> LoadReport:
+        """Load, and remember what to watch: after a loader that died, what was watched before."""
+        known = (self.config,) if self._watched is None else self._watched.files
+        before = look(known)
+        report = await load(self.config, self._state.serials, self.runtime / LOADED)
+        if not report.look:
+            report.files, report.look = known, before
+        self._watched = report
+        return report
 
     def _refuse(self, mistakes: list[Mistake], seconds: float) -> ReloadReport:
         for mistake in mistakes:
@@ -193,8 +204,9 @@ class Control:
             publication.take(frame)
             await asyncio.sleep(0)  # probes first
         report.pieces = []  # the publication has them
-        publication.finish(self._state.generation + 1)
         # No wait from here to the end, so no verdict falls between two publications.
+        publication.finish(self._state.generation + 1)
+        self._apply_checks(report.plan)
         usable = usable_of(publication.plan, self._usable())
         publication.refresh([name for name, ups in usable.items() if not all(ups)], usable)
         self.counters.know(publication.generation, publication.plan)
@@ -202,10 +214,20 @@ class Control:
         self.loaded_at = time.time()
         self._state.generation = publication.generation
         self._state.serials = publication.plan.serials
-        self._state_dirty.set()
+        # At once: a generation's number must never be given twice, nor must a serial.
+        self._write_state()
         self.workers.publish(publication)
+        if report is self._watched:
+            self._keep()
         for warning in report.warnings:
             log.warning("%s", warning)
+
+    def _keep(self) -> None:
+        """Keep what is served now, for a start while the configuration is broken."""
+        try:
+            os.replace(self.runtime / LOADED, self.runtime / KEPT)
+        except OSError as error:
+            log.warning("the configuration cannot be kept in %s: %s", self.runtime, error)
 
     async def _watch_files(self) -> None:
         """Reload whenever a file looks otherwise than it did at the last load."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import pickle
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +16,8 @@ from ..sources.file import Look
 from .loader import mistakes_from
 
 READ_SIZE = 256 * 1024  # octets
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -34,11 +37,26 @@ class LoadReport:
 
 
 async def load(config: Path, serials: Mapping[str, tuple[str, int]], keep: Path) -> LoadReport:
-    """Load `config` in a process of its own.
+    """Load `config` in a process of its own. A loader that dies, or cannot start, is a mistake.
 
     keep: where what the loader said is kept if it was good, for a control that starts
           while the configuration is broken
     """
+    try:
+        report, said = await _run(config, serials)
+    except OSError as error:  # no process or no descriptor is left
+        return LoadReport(mistakes=[_died(config, f"cannot be started: {error.strerror}")])
+    if report.plan is not None:
+        try:
+            await asyncio.to_thread(keep.write_bytes, said)
+        except OSError as error:
+            log.warning("the configuration cannot be kept in %s: %s", keep, error)
+            keep.unlink(missing_ok=True)
+    return report
+
+
+async def _run(config: Path, serials: Mapping[str, tuple[str, int]]) -> tuple[LoadReport, bytes]:
+    """Return what the loader said, understood and as octets."""
     command = [sys.executable, "-m", "gtmdns.control.loader", str(config)]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=READ_SIZE
@@ -54,13 +72,15 @@ async def load(config: Path, serials: Mapping[str, tuple[str, int]], keep: Path)
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     if not done and not report.mistakes:
-        problem = f"the loader ended with status {status} before it was done"
-        report = LoadReport(files=report.files or (config,), look=report.look)
-        report.mistakes = [Mistake(str(config), 1, 1, "", problem)]
-    if report.plan is not None:
-        await asyncio.to_thread(keep.write_bytes, bytes(said))
-    return report
+        report = LoadReport(files=report.files, look=report.look)
+        report.mistakes = [_died(config, f"ended with status {status} before it was done")]
+    return report, bytes(said)
+
+
+def _died(config: Path, how: str) -> Mistake:
+    return Mistake(str(config), 1, 1, "", f"the loader {how}")
 
 
 async def load_kept(keep: Path) -> LoadReport | None:

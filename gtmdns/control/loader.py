@@ -28,33 +28,72 @@ from ..compiler.build import Compiled, Serials, compile_config
 from ..compiler.geodata import builtin_databases
 from ..compiler.lint import warnings_of
 from ..compiler.plan import Plan
-from ..config.load import load
+from ..config.load import Loaded, load
 from ..config.mistakes import BadConfig, Mistake
 from ..serve.frames import Frame, encode
-from ..sources.file import changed_since, digest, look
+from ..sources.file import Look, changed_since, digest, first_files, look
 
 PART = 1_000  # entries of a table in one frame: decoding it costs control about 2 ms
 TRIES = 5  # loads before a file that keeps changing is taken as it is
+CLOCK_STEP = 20_000_000  # nanoseconds by which the time of a file may lag behind the clock
 TABLES = ("specs", "steered", "names")
 
 
 def load_and_compile(path: Path, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
     """Return the compiled configuration, warnings, and every file it came from.
 
-    Raises BadConfig. A file that was written meanwhile is read again: what is compiled
-    is what stands there.
+    Raises BadConfig.
     """
-    for _ in range(TRIES):
-        started = time.time_ns()
-        loaded = load(path)
-        files = loaded.files + databases_of(loaded.base, loaded.config.geoip.databases)
+    return _Reading(path).load_and_compile(serials)
+
+
+class _Reading:
+    """One load, and how its files looked when they were read.
+
+    A look is taken before a file is read wherever it is known by then: whatever changes later
+    looks otherwise, so no change is missed. A file that only an `include` names is known after
+    the first try; if that was written meanwhile, all is read again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = (path,)
+        self._looks: dict[Path, Look] = {}
+
+    @property
+    def look(self) -> Look:
+        return tuple(line for path in self.files for line in self._looks[path])
+
+    def load_and_compile(self, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
         try:
+            loaded = self._load()
             compiled = compile_config(loaded, serials, int(time.time()))
         except BadConfig as bad:
-            raise BadConfig(bad.mistakes, files) from None
-        if not changed_since(loaded.files, started):
-            break
-    return compiled, warnings_of(loaded, compiled), files
+            self._note(bad.files or (self.path,))
+            raise BadConfig(bad.mistakes, self.files) from None
+        return compiled, warnings_of(loaded, compiled), self.files
+
+    def _load(self) -> Loaded:
+        known = first_files(self.path)
+        for _ in range(TRIES):
+            started = time.time_ns() - CLOCK_STEP
+            self._looks = {path: look((path,)) for path in known}
+            loaded = load(self.path)
+            databases = databases_of(loaded.base, loaded.config.geoip.databases)
+            self._note(loaded.files + databases)  # databases are not read yet
+            unseen = [path for path in loaded.files if path not in known]
+            if not changed_since(unseen, started) and self._is_as_before(known):
+                break
+            known = loaded.files
+        return loaded
+
+    def _note(self, files: tuple[Path, ...]) -> None:
+        self.files = tuple(dict.fromkeys(files))
+        for path in self.files:
+            self._looks.setdefault(path, look((path,)))
+
+    def _is_as_before(self, known: tuple[Path, ...]) -> bool:
+        return all(look((path,)) == self._looks[path] for path in known)
 
 
 def databases_of(base: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
@@ -67,14 +106,14 @@ def databases_of(base: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
 
 def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
     """Yield what the loader says about the configuration at `path`."""
+    reading = _Reading(path)
     try:
-        compiled, warnings, files = load_and_compile(path, serials)
+        compiled, warnings, _ = reading.load_and_compile(serials)
     except BadConfig as bad:
-        files = bad.files or (path,)
-        yield _files(files)
+        yield _files(reading)
         yield "mistakes", tuple(tuple(mistake) for mistake in bad.mistakes)
         return
-    yield _files(files)
+    yield _files(reading)
     yield "warnings", tuple(warnings)
     for part in _plan_parts(compiled.plan):
         yield "plan", pickle.dumps(part)
@@ -83,9 +122,9 @@ def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
     yield ("done",)
 
 
-def _files(files: tuple[Path, ...]) -> Frame:
-    config = [path for path in files if path.suffix != ".mmdb"]
-    return "files", look(files), digest(config), tuple(map(str, files))
+def _files(reading: _Reading) -> Frame:
+    config = [path for path in reading.files if path.suffix != ".mmdb"]
+    return "files", reading.look, digest(config), tuple(map(str, reading.files))
 
 
 def _plan_parts(plan: Plan) -> Iterator[Any]:

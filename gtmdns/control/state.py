@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..health.standing import SavedVerdict
+from ..health.verdict import State as VerdictState
 
 FILE = "state.json"
 VERSION = 1
@@ -33,19 +34,29 @@ def read_state(folder: Path) -> State:
     """Return what was saved in `folder`; a new state, and a log line, where it cannot be read."""
     path = folder / FILE
     try:
-        data = json.loads(path.read_text())
-        if data["version"] != VERSION:
-            raise ValueError(f"version {data['version']}, expected {VERSION}")
-        return State(
-            int(data["generation"]),
-            {zone: (str(text), int(serial)) for zone, (text, serial) in data["serials"].items()},
-            [SavedVerdict(**saved) for saved in data["verdicts"]],
-        )
+        return _state(json.loads(path.read_text()))
     except FileNotFoundError:
         return State()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    # Whatever stands there, control must start: a value of the wrong kind may raise any of these.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         log.warning("%s cannot be used, beginning without what it held: %s", path, error)
         return State()
+
+
+def _state(data: Any) -> State:
+    if data["version"] != VERSION:
+        raise ValueError(f"version {data['version']}, expected {VERSION}")
+    return State(
+        int(data["generation"]),
+        {zone: (str(text), int(serial)) for zone, (text, serial) in data["serials"].items()},
+        [_verdict(saved) for saved in data["verdicts"]],
+    )
+
+
+def _verdict(saved: Any) -> SavedVerdict:
+    texts = {name: str(saved[name]) for name in ("host", "check", "definition")}
+    state = VerdictState(saved["state"]).value
+    return SavedVerdict(**texts, state=state, since=float(saved["since"]))
 
 
 def write_state(folder: Path, state: State) -> None:

@@ -51,6 +51,7 @@ class Workers:
         self._on_change = on_change
         self._publication: Publication | None = None
         self._server: asyncio.Server | None = None
+        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def listen(self, path: str) -> None:
         """Take workers' connections on the Unix socket at `path`; one left over is replaced."""
@@ -59,8 +60,12 @@ class Workers:
         self._server = await asyncio.start_unix_server(self._converse, path, limit=READ_SIZE)
 
     async def close(self) -> None:
+        """Hang up on every worker. Not by cancelling: asyncio's streams log that as an error."""
         if self._server is not None:
             self._server.close()
+        for writer in self._conversations.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
 
     def publish(self, publication: Publication) -> None:
         """Send `publication` to every worker, those that come later included."""
@@ -77,6 +82,9 @@ class Workers:
             link.wake.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._conversations[task] = writer
         link = WorkerLink()
         sender = asyncio.create_task(self._send(link, writer))
         try:
@@ -90,6 +98,7 @@ class Workers:
             writer.close()
             self._on_gone(link.pid)
             self._on_change()
+            del self._conversations[task]
 
     async def _receive(self, link: WorkerLink, reader: asyncio.StreamReader) -> None:
         decoder = Decoder()

@@ -24,6 +24,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from ..answers.snapshot import EMPTY, Settings, SnapshotBuilder
@@ -149,6 +150,7 @@ class ChannelClient:
         self._builder = None
         if old is not EMPTY:
             self._last_words.append(self._stats())
+        cache = self._served.cache
         self._served.snapshot = new
         self._committed = True
         gc.freeze()  # no collection ever walks the table
@@ -157,7 +159,7 @@ class ChannelClient:
         self._stats_at = 0.0
         self._wake.set()
         if old is not EMPTY:
-            _free(old.release())
+            _free(chain(cache.release(), old.release()))
 
     def _abandon(self) -> None:
         """Throw away a snapshot of which no more will come."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from .lifeline import Lifeline
 
-QUICK = 2.0  # seconds; a process that lived shorter died "again", and the next waits longer
+QUICK = 1.0  # second; a process that lived shorter died "again", and the next waits longer
 FIRST_DELAY, LAST_DELAY = 0.05, 0.5  # seconds before a start, doubled with each quick death
 
 CommandLine = tuple[Sequence[str], Sequence[int]]  # words, and descriptors to inherit

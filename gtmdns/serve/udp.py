@@ -107,5 +107,7 @@ def _reply_from(message: tuple[int, int, bytes]) -> tuple[int, int, bytes]:
     """Return the control message that sends from the address that a packet was sent to."""
     level, kind, data = message
     if level == socket.IPPROTO_IP:  # in_pktinfo: interface, local address, destination
-        data = bytes(4) + data[8:12] + bytes(4)
-    return level, kind, data
+        return level, kind, bytes(4) + data[8:12] + bytes(4)
+    # in6_pktinfo: address, interface. The routing table says which interface, as for IPv4; a
+    # link-local peer brings its own (sin6_scope_id).
+    return level, kind, data[:16] + bytes(4)

@@ -33,14 +33,25 @@ def _look_at(path: Path) -> tuple[str, ...]:
     return str(path), real, f"{status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 
+def first_files(path: Path) -> tuple[Path, ...]:
+    """Return what a load of `path` reads for sure: a file, or a folder with its *.yaml files."""
+    if not os.path.isdir(path):
+        return (path,)
+    return (path, *sorted(path.glob("*.yaml")))
+
+
 def changed_since(files: Iterable[Path], moment: int) -> bool:
-    """Return whether a file was written at or after `moment`, in nanoseconds since the epoch."""
+    """Return whether a file was changed at or after `moment`, in nanoseconds since the epoch.
+
+    By the time of the inode, which the kernel sets; that of the content is anybody's to set,
+    and one in the future would never be over.
+    """
     for path in files:
         try:
             status = os.stat(path)
         except OSError:
             continue
-        if max(status.st_mtime_ns, status.st_ctime_ns) >= moment:
+        if status.st_ctime_ns >= moment:
             return True
     return False
 

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gtmdns.config.load import BadConfig, load
-from gtmdns.config.model import Config, Endpoint, HealthCheck, Minimum, Pool, Record
+from gtmdns.config.model import Config, Endpoint, HealthCheck, Minimum, Pool, Record, Strict
 from gtmdns.config.targets import AllOf, Chain, Member, PoolRef, Rule, Weights
+from gtmdns.config.words import MODELS
 
 ZONE = "zones: {z.example: {nameservers: {ns1: [192.0.2.53]}, contact: h@z.example}}\n"
 
@@ -233,6 +234,17 @@ def test_models_can_be_made_in_code():
     }}).pools["a"] is pool  # fmt: skip
 
 
+def test_every_model_of_a_file_has_its_words():
+    assert {*Strict.__subclasses__()} - {Record} == {*MODELS.values()}
+
+
+def test_a_configuration_can_be_dumped(loaded):
+    dump = loaded(FULL).config.model_dump(mode="json")
+
+    assert dump["regions"]["office"]["networks"] == ["203.0.113.0/24", "2001:db8::/32"]
+    assert dump["zones"]["GTM.example.com"]["records"]["www"]["rrsets"] == {"TXT": ["a", "b"]}
+
+
 def test_places(loaded, tmp_path):
     result = loaded(FULL)
     lines = FULL.splitlines()
@@ -371,7 +383,6 @@ health_checks:
 5:56: health_checks.d.host: a check of type tcp has no such key; it is for http and https
 5:59: health_checks.d.expect_status: a check of type tcp has no such key; it is for http and https
 5:93: health_checks.d.verify_tls: a check of type tcp has no such key; it is for http and https
-6:31: health_checks.e.verify_tls: a check of type http has no such key; it is for https
 7:42: health_checks.f.timeout: expected at most the interval, 1s, got 2s
 9:3: health_checks.h.type: missing; expected http, https or tcp
 9:17: health_checks.h.interval: expected a duration from 10ms to 24h, got "0s"
@@ -392,7 +403,7 @@ pools:
   f: {endpoints: [192.0.2.1], select: random, min_available: "0%", locality: {zone: z}, location: null}
   nearest: {endpoints: 192.0.2.1, ramp: 5s}
 ---
-2:18: pools.a.endpoints: expected one or more addresses, host names, or mappings with an address, got an empty list
+2:7: pools.a.endpoints: expected one or more addresses, host names, or mappings with an address, got an empty list
 3:3: pools.b.endpoints: missing; expected one or more addresses, host names, or mappings with an address
 3:7: pools.b.endpoint: unknown key; did you mean "endpoints"?
 3:30: pools.b.health_checks: unknown key; did you mean "health_check"?
@@ -622,7 +633,9 @@ def test_mistakes_in_a_folder_name_the_file(tmp_path):
     with pytest.raises(BadConfig) as caught:
         load(tmp_path)
 
-    assert [(m.file.removeprefix(f"{tmp_path}/"), m.line, m.key) for m in caught.value.mistakes] == [
+    assert [
+        (m.file.removeprefix(f"{tmp_path}/"), m.line, m.key) for m in caught.value.mistakes
+    ] == [
         ("a.yaml", 1, "pools.a.endpoints"),
         ("b.yaml", 2, "pools.b.endpoints"),
         ("b.yaml", 2, "pools.b.endpoint"),
@@ -649,9 +662,13 @@ def test_the_collector_is_left_as_it_was(loaded):
 
 
 WORDS = st.sampled_from(
-    "server admin geoip regions health_checks pools zones listen endpoints records nameservers contact "
-    "route default pools: all weight to type http tcp A TXT CNAME ttl select max_answers interval "
-    "min_available when_all_down a b @ 5s 50% 192.0.2.1 ::1 x.example. null true -1 5 1.5 ''".split()
+    re.split(
+        " +",
+        "server admin geoip regions health_checks pools zones listen endpoints records nameservers "
+        "contact route default pools: all weight to type http tcp A TXT CNAME ttl select max_answers "
+        "interval min_available when_all_down a b @ 5s 50% 192.0.2.1 ::1 x.example. null true -1 5 "
+        "1.5 ''",
+    )
 )
 DATA = st.recursive(
     WORDS,
@@ -665,7 +682,12 @@ DATA = st.recursive(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[Health.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[Health.function_scoped_fixture],
+)
 @given(st.text(max_size=60) | DATA | DATA.map(lambda text: f"zones: {{z.example: {text}}}"))
 @example('zones: {z: {nameservers: {ns1: ["::1"]}, contact: a@b, records: {"": {A: x}}}}')
 @example('"[key]": 5')

@@ -144,7 +144,11 @@ def test_includes_are_relative_to_the_file_that_has_them(tmp_path):
 def test_a_file_named_twice_is_read_once(tmp_path):
     write(
         tmp_path,
-        {"a.yaml": "include: [c.yaml, '*.yaml']\na: 1", "b.yaml": "include: [c.yaml]\nb: 1", "c.yaml": "c: 1"},
+        {
+            "a.yaml": "include: [c.yaml, '*.yaml']\na: 1",
+            "b.yaml": "include: [c.yaml]\nb: 1",
+            "c.yaml": "c: 1",
+        },
     )
 
     result = sources(tmp_path)

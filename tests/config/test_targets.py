@@ -1,7 +1,7 @@
 """Targets: every spelling, equality, and the place of every problem."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gtmdns.config.mistakes import KEY
@@ -87,6 +87,7 @@ DATA = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(DATA)
 def test_any_data_gives_a_target_or_problems(value):
     problems = []

@@ -717,23 +717,26 @@ def test_the_real_thing() -> None:
 
 
 def test_a_thousand_hanging_targets_hold_no_more_sockets_than_allowed_nor_the_loop() -> None:
-    """Targets that accept and never answer: the loop stays free for others meanwhile."""
+    """Targets that accept and never answer: others get their turns of the loop meanwhile.
 
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
+    How long the loop pauses at most is a figure of bench/health.py, not of a busy test machine.
+    """
+
+    async def run() -> int:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(4096)  # the kernel accepts; nobody reads
             check = Definition(port=listener.getsockname()[1], interval=1.0, timeout=0.3, fall=1)
             monitor = Monitor(on_change=lambda *_: None, concurrency=200, chance=random.Random(1))
             monitor.apply({("127.0.0.1", f"web-{n}"): check for n in range(1000)}, spread=0.5)
-            largest, woke = 0.0, loop.time()
+            turns = 0
             while not await monitor.first_verdicts(0.005):
-                largest, woke = max(largest, loop.time() - woke), loop.time()
+                turns += 1
                 assert monitor.running <= 200
             reasons = Counter(s.last.reason for s in monitor.standings().values() if s.last)
             assert reasons == {"timeout after 0.3 s": 1000}
-            assert largest < 0.25  # some ms here; a loop that waits for targets takes 0.3 s
             await monitor.close()
+            return turns
 
-    asyncio.run(run())
+    # 1 000 probes of 0.3 s, 200 at once, take 1.5 s at least: 300 turns of 5 ms on an idle machine
+    assert asyncio.run(run()) > 20

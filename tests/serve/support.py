@@ -31,7 +31,11 @@ A, TXT = 1, 16
 
 def query(name: str = WWW, qtype: int = A, number: int = 1) -> bytes:
     """Return a query without EDNS. `number`: its id."""
-    return struct.pack("!HHHHHH", number, 0, 1, 0, 0, 0) + from_text(name) + struct.pack("!HH", qtype, 1)
+    return (
+        struct.pack("!HHHHHH", number, 0, 1, 0, 0, 0)
+        + from_text(name)
+        + struct.pack("!HH", qtype, 1)
+    )
 
 
 def framed(packet: bytes) -> bytes:
@@ -85,9 +89,7 @@ def pieces(address: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def snapshot_frames(
-    generation: int, address: str, settings: dict[str, Any] | None = None
-) -> bytes:
+def snapshot_frames(generation: int, address: str, settings: dict[str, Any] | None = None) -> bytes:
     """Return the frames that publish `pieces`."""
     frames: list[tuple[Any, ...]] = [("begin", generation, settings or {})]
     frames += [("piece", *piece) for piece in pieces(address)]
@@ -106,7 +108,9 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = 15.0) -
         time.sleep(0.01)
 
 
-async def until(condition: Callable[[], Any], what: str = "the condition", seconds: float = 5.0) -> Any:
+async def until(
+    condition: Callable[[], Any], what: str = "the condition", seconds: float = 5.0
+) -> Any:
     """As `eventually`, inside a loop."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -37,14 +36,6 @@ def ask_tcp(port, number=1):
         sock.sendall(framed(query(number=number)))
         (answer,) = unframed(sock.recv(4096))
     return answer
-
-
-def stats(running_server):
-    """Return the newest counters by worker, and the generation each of them serves."""
-    hello = {}
-    for entry in running_server.journaled("stats"):
-        hello[json.dumps(entry[2], sort_keys=True)] = entry
-    return hello
 
 
 def test_every_worker_answers_over_udp_and_tcp(tmp_path):
@@ -89,13 +80,12 @@ def test_a_killed_worker_is_replaced_and_loses_nothing_but_what_it_held(tmp_path
 
 
 def test_without_a_sibling_the_socket_keeps_what_comes(tmp_path):
-    with server(tmp_path, workers=1) as gtm:
-        with Load(gtm.port, rate=1000) as load:
-            pid = gtm.worker_pids()[0]
-            os.kill(pid, signal.SIGKILL)
-            eventually(lambda: gtm.worker_pids()[0] != pid, "replaced")
-            sent = load.sent
-            eventually(lambda: load.sent > sent + 200, "more load")
+    with server(tmp_path, workers=1) as gtm, Load(gtm.port, rate=1000) as load:
+        pid = gtm.worker_pids()[0]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: gtm.worker_pids()[0] != pid, "replaced")
+        sent = load.sent
+        eventually(lambda: load.sent > sent + 200, "more load")
 
     assert len(load.lost) <= 1, load.lost
 
@@ -321,7 +311,7 @@ def test_a_runtime_folder_is_found_where_the_first_choice_is_of_no_use(monkeypat
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(tempfile, "mkdtemp", no_folder)
-    with pytest.raises(CannotStart, match="Read-only file system.*set TMPDIR"):
+    with pytest.raises(CannotStart, match=r"Read-only file system.*set TMPDIR"):
         parent_module._make_runtime()
 
 

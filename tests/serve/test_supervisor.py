@@ -8,6 +8,7 @@ import pytest
 from gtmdns.serve import child as child_module
 from gtmdns.serve.child import LAST_DELAY, QUICK, Child, describe_end
 from gtmdns.serve.supervisor import HOPELESS, SILENT, WATCH, Supervisor
+from tests.serve.support import until
 
 
 class Workers:
@@ -158,9 +159,7 @@ def test_what_cannot_be_started_now_is_started_later(monkeypatch):
 
         supervisor.workers[0].start = start
         supervisor._start(supervisor.workers[0])
-        async with asyncio.timeout(5):
-            while len(tries) < 3:
-                await asyncio.sleep(0.005)
+        await until(lambda: len(tries) == 3, "tried again")
         return workers.lines
 
     lines = asyncio.run(inside())
@@ -171,7 +170,9 @@ def test_what_cannot_be_started_now_is_started_later(monkeypatch):
 
 def test_a_program_that_is_not_there_leaves_no_descriptor_open():
     async def inside():
-        Child("x", lambda lifeline: (["/nonexistent/program"], []), lambda child, line: None).start()
+        Child(
+            "x", lambda lifeline: (["/nonexistent/program"], []), lambda child, line: None
+        ).start()
 
     with pytest.raises(FileNotFoundError):
         asyncio.run(inside())

@@ -173,7 +173,9 @@ def test_an_exception_in_answering_costs_that_query_only(monkeypatch, caplog):
 
     monkeypatch.setattr(tcp, "respond", respond)
     with running() as server, server.connect() as sock:
-        sock.sendall(framed(query(number=0xFF01)) + framed(query(number=2)) + framed(query(number=0xFF03)))
+        sock.sendall(
+            framed(query(number=0xFF01)) + framed(query(number=2)) + framed(query(number=0xFF03))
+        )
         first, second, third = receive(sock, 3)
 
     assert [first[3] & 15, second[3] & 15, third[3] & 15] == [2, 0, 2]
@@ -299,7 +301,11 @@ def test_who_does_not_read_is_not_read_from_and_gets_everything_later():
     """T19: what waits is bounded, others are answered, nothing is lost."""
     count = 2000
     octets = b"".join(framed(query(BIG, TXT, number)) for number in range(count))
-    with running() as server, server.connect(receive_buffer=4096) as slow, server.connect() as other:
+    with (
+        running() as server,
+        server.connect(receive_buffer=4096) as slow,
+        server.connect() as other,
+    ):
         sender = Thread(target=slow.sendall, args=(octets,))
         sender.start()
         waiting = eventually(lambda: server.waiting(HIGH_WATER), "answers wait for the client")

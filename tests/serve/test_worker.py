@@ -45,7 +45,9 @@ class WorkerProcess:
         self.control.listen()
         self.lifeline, theirs = socket.socketpair()
         self.lifeline.settimeout(20)
-        udp = {number: [sock.fileno() for sock in group] for number, group in enumerate(self.bound.udp)}
+        udp = {
+            number: [sock.fileno() for sock in group] for number, group in enumerate(self.bound.udp)
+        }
         tcp = [sock.fileno() for sock in self.bound.tcp]
         arguments = Arguments(0, f"{self.folder}/channel", theirs.fileno(), udp, tcp)
         self.process = subprocess.Popen(
@@ -355,6 +357,8 @@ def test_the_process_carries_nothing_heavy(module):
     heavy = "yaml pydantic aiohttp maxminddb geoip2 dnslib dns click rich prometheus_client"
     program = f"import sys, {module}; print(sorted(set({heavy.split()}) & set(sys.modules)))"
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=True
+    )
 
     assert done.stdout == b"[]\n"
