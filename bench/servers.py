@@ -4,6 +4,7 @@ One UDP thread or worker each, because CPU time per query is compared, not the n
 A server whose program is not on this machine is left out, and the table says so.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -190,11 +191,16 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free for UDP and TCP."""
-    with socket.create_server(("127.0.0.1", 0)) as tcp:
-        port: int = tcp.getsockname()[1]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.bind(("127.0.0.1", port))
-        return port
+    for _ in range(50):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            contextlib.suppress(OSError),
+        ):
+            udp.bind(("127.0.0.1", 0))
+            port: int = udp.getsockname()[1]
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+    raise RuntimeError("no port is free for UDP and TCP")
 
 
 def answers(port: int, process: "subprocess.Popen[bytes]") -> bool:

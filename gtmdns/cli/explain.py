@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -88,19 +89,22 @@ def _without(name: str, pool: Pool, down: tuple[str, ...]) -> tuple[bool, ...]:
 def _from_server(admin: str, name: str, rtype: str, client: str) -> dict[str, Any]:
     query = urlencode({"name": name, "type": rtype, "client": client})
     status, body = request(admin, f"/api/v1/explain?{query}")
-    if status != 200:
-        raise click.UsageError(body.get("detail", f"the server answered {status}"))
-    told: dict[str, Any] = body
-    return told
+    if status == 200:
+        return body
+    detail = body.get("detail", f"the server answered with status {status}")
+    if status == 400:
+        raise click.UsageError(detail)
+    click.echo(detail, err=True)
+    sys.exit(1)
 
 
 def _tree(told: dict[str, Any]) -> Tree:
     """Return the explanation as a tree for the terminal."""
-    tree = Tree(f"[bold]{told['name']} {told['type']}[/] for {told['client']}")
+    tree = Tree(f"[bold]{escape(told['name'])} {escape(told['type'])}[/] for {told['client']}")
     if told["zone"] is None:
         tree.add("no zone of this configuration: REFUSED")
         return tree
-    tree.add(f"zone {told['zone']}")
+    tree.add(escape(f"zone {told['zone']}"))
     if told["region"] is not None:
         rule = "the default rule" if told["region"] == "default" else "by its region"
         tree.add(f"rule [bold]{told['region']}[/] ({rule}), scope /{told['scope']}")
@@ -117,6 +121,6 @@ def _tree(told: dict[str, Any]) -> Tree:
         table.add_column("answer")
         table.add_column("in this share of answers", justify="right")
         for answer in told["answers"]:
-            table.add_row(answer["data"], f"{answer['probability']:.4%}")
+            table.add_row(escape(answer["data"]), f"{answer['probability']:.4%}")
         tree.add(table)
     return tree

@@ -5,6 +5,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ TOKEN_FILE = click.option(
 
 def request(
     admin: str, path: str, *, method: str = "GET", token_file: Path | None = None
-) -> tuple[int, Any]:
+) -> tuple[int, dict[str, Any]]:
     """Return (status, decoded JSON). Ends with exit status 3 where nobody answers."""
     url = (admin if "://" in admin else f"http://{admin}").rstrip("/") + path
     if not url.startswith(("http://", "https://")):
@@ -41,17 +42,25 @@ def request(
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(asked, timeout=TIMEOUT) as response:
-            return response.status, json.load(response)
+            return response.status, _object(json.load(response))
     except urllib.error.HTTPError as error:
         return error.code, _body(error)
-    except (OSError, ValueError) as error:
+    except InvalidURL as error:
+        raise click.UsageError(f"{admin!r} is no URL of an HTTP API: {error}") from None
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         click.echo(f"{url}: the server could not be reached: {reason}", err=True)
         sys.exit(3)
 
 
-def _body(error: urllib.error.HTTPError) -> Any:
+def _object(said: Any) -> dict[str, Any]:
+    if not isinstance(said, dict):
+        raise ValueError("what answers there is not gtmdns")
+    return said
+
+
+def _body(error: urllib.error.HTTPError) -> dict[str, Any]:
     try:
-        return json.load(error)
-    except ValueError:
-        return {"title": error.reason, "detail": f"status {error.code}"}
+        return _object(json.load(error))
+    except (OSError, ValueError, HTTPException):
+        return {"title": error.reason, "detail": f"status {error.code} {error.reason}"}

@@ -18,12 +18,12 @@ def command(admin: str, token_file: Path | None) -> None:
     """
     status, body = request(admin, "/api/v1/reload", method="POST", token_file=token_file)
     if status == 200:
-        for warning in body["warnings"]:
+        for warning in body.get("warnings", ()):
             click.echo(f"warning: {warning}", err=True)
-        click.echo(f"serving generation {body['generation']}, loaded in {body['seconds']} s")
+        generation, seconds = body.get("generation"), body.get("seconds")
+        click.echo(f"serving generation {generation}, loaded in {seconds} s")
         return
     for mistake in body.get("mistakes", ()):
         click.echo(mistake["text"], err=True)
-    told = body.get("detail", f"refused, still serving generation {body.get('generation')}")
-    click.echo(told, err=True)
+    click.echo(body.get("detail", f"the server answered with status {status}"), err=True)
     sys.exit(1)

@@ -9,13 +9,44 @@ from pathlib import Path
 import click
 
 from ..serve.parent import ParentSettings
+from ..serve.sockets import parse_address
 from .check import load_or_exit
+
+
+def _address(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is None or text == "none":
+        return text
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
+def _addresses(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    for text in texts:
+        if _address(context, option, text) == "none":
+            raise click.BadParameter("a server without an address is of no use")
+    return texts
 
 
 @click.command("serve")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--listen", multiple=True, metavar="ADDRESS:PORT", help="In place of server.listen.")
-@click.option("--admin", metavar="ADDRESS:PORT", help='In place of admin.listen; "none" for none.')
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="ADDRESS:PORT",
+    callback=_addresses,
+    help="In place of server.listen; may be given several times.",
+)
+@click.option(
+    "--admin",
+    metavar="ADDRESS:PORT",
+    callback=_address,
+    help='In place of admin.listen; "none" for none.',
+)
 @click.option("--workers", type=click.IntRange(1, 256), help="In place of server.workers.")
 def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: int | None) -> None:
     """Serve CONFIG, a file or a folder, until SIGTERM.

@@ -17,9 +17,10 @@ from ..answers.route import RouteTable
 from ..config.load import Loaded
 from ..config.mistakes import BadConfig, Mistake
 from ..config.model import Config, Record, Target, Zone
+from ..config.targets import pools_of
 from ..wire.constants import AAAA, CNAME, TYPES, A
 from ..wire.name import WireName
-from .decide import Family, TooManyCombinations, decide, pools_of, reaches
+from .decide import Family, TooManyCombinations, decide, reaches
 from .geodata import BadDatabase
 from .octets import Tags, answer_of
 from .plan import AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text

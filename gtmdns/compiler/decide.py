@@ -18,13 +18,13 @@ from ..config.model import (
     AllOf,
     Chain,
     Endpoint,
-    Member,
     Minimum,
     Pool,
     PoolRef,
     Target,
     Weights,
 )
+from ..config.targets import pools_of
 
 Family = Literal[0, 4, 6]
 Usable = Mapping[str, Sequence[bool]]  # by pool: one for each endpoint, in the order of the file
@@ -136,14 +136,6 @@ def needed_of(minimum: Minimum, total: int) -> int:
     if minimum.count is not None:
         return minimum.count
     return max(1, -(-total * (minimum.percent or 0) // 100))
-
-
-def pools_of(target: Target) -> tuple[str, ...]:
-    """Return the names of all pools of `target`, each once, in the order written."""
-    if isinstance(target, PoolRef):
-        return (target.pool,)
-    members = [m.target if isinstance(m, Member) else m for m in target.members]
-    return tuple(dict.fromkeys(name for member in members for name in pools_of(member)))
 
 
 def most_parts(target: Target) -> int:

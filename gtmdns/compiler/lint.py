@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from ..config.load import Loaded
 from ..config.mistakes import Mistake
 from ..config.model import HealthCheck, Pool, Record, Target
+from ..config.targets import pools_of
+from ..wire.name import ancestors, from_text, is_below
 from .build import Compiled
-from .decide import Family, needed_of, pools_of, reaches
+from .decide import Family, needed_of, reaches
 from .plan import checks_of
 
 FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
@@ -31,6 +33,7 @@ def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
     found += _pools(loaded, [record for _, record in records])
     for keys, record in records:
         found += _record(loaded, compiled, keys, record)
+    found += _hidden(loaded)
     return [str(warning) for warning in sorted(found)]
 
 
@@ -49,6 +52,24 @@ def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
         weights = [endpoint.weight for endpoint in pool.endpoints]
         if pool.select == "all" and any(weight is not None for weight in weights):
             yield loaded.mistake(("pools", name, "select"), '"all" leaves the weights unused')
+
+
+def _hidden(loaded: Loaded) -> Iterator[Mistake]:
+    """Yield a warning for each name that a deeper zone of this server answers in its place.
+
+    NS and addresses are no surprise there: they are the delegation to that zone and its glue.
+    """
+    apexes = {from_text(zone): zone for zone in loaded.config.zones}
+    for apex, zone in apexes.items():
+        deeper = {other for other in apexes if is_below(other, apex)}
+        for owner, record in loaded.config.zones[zone].records.items() if deeper else ():
+            name = from_text(owner, apex)
+            hiding = deeper.intersection((name, *ancestors(name)))
+            if hiding and (record.route or not record.rrsets.keys() <= {"NS", "A", "AAAA"}):
+                yield loaded.mistake(
+                    ("zones", zone, "records", owner),
+                    f"never answered: the zone {apexes[max(hiding, key=len)]} has this name",
+                )
 
 
 def _record(

@@ -50,7 +50,6 @@ class Mmdb:
         self._tree_size = self.count * metadata.record_size // 4
         self._base = self._tree_size + _SEPARATOR
         self._memo: dict[int, Any] = {}  # what pointers point at
-        self._wanted: dict[bytes, bool] = {}  # keys as they stand in the file
 
     @cached_property
     def _sides(self) -> "tuple[array[int], array[int]]":
@@ -76,24 +75,25 @@ class Mmdb:
         above = self.count.__lt__
         left, right = self._sides
         alike: dict[bytes, list[int]] = {}
+        wanted: dict[bytes, bool] = {}
         try:
             for number in {*filter(above, left), *filter(above, right)}:
-                alike.setdefault(self._part(self._offset(number), keys), []).append(number)
+                alike.setdefault(self._part(self._offset(number), keys, wanted), []).append(number)
             for numbers in alike.values():
                 yield numbers, self._value(self._offset(numbers[0]), 0)[0]
         except (IndexError, struct.error, UnicodeDecodeError, TypeError) as error:
             raise BadMmdb("damaged: a record of it cannot be read") from error
 
-    def _part(self, at: int, keys: Collection[str]) -> bytes:
+    def _part(self, at: int, keys: Collection[str], wanted: dict[bytes, bool]) -> bytes:
         """Return the octets of these keys and their values in the map at this place, as they stand.
 
         Equal octets mean equal values. A record that is no plain map is returned as its place.
+        `wanted` remembers the keys that were met, as they stand in the file.
         """
         data = self._data
         head = data[at]
         if head >> 5 != 7 or head & 31 > 28:
             return at.to_bytes(8)
-        wanted = self._wanted
         found = []
         at += 1
         for _ in range(head & 31):

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..config.model import Admin, Endpoint, HealthCheck, Pool, Server, Target
+from ..config.targets import pools_of
 from ..wire.name import WireName, ancestors, to_text
-from .decide import Family, pools_of
+from .decide import Family
 
 CheckKey = tuple[str, str]  # (endpoint's address or host name, name of the health check)
 

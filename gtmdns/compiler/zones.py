@@ -8,7 +8,7 @@ from ..config.load import Loaded
 from ..config.mistakes import Mistake
 from ..config.model import Record, Zone
 from ..wire.constants import AAAA, CNAME, NS, SOA, TYPES, A
-from ..wire.name import ROOT, BadName, WireName, ancestors, from_text, is_below
+from ..wire.name import ROOT, BadName, WireName, ancestors, from_text, is_below, to_text
 from .records import TO_QUESTION, BadRecord, address_rdata, rdata_from_text, rr, soa_rdata
 
 Key = tuple[str | int, ...]  # path of keys in the configuration
@@ -215,6 +215,18 @@ class _Drafter:
             self._mistake(owner.key, "a delegated name has NS, and addresses as glue, nothing else")
         if name in self.cuts and name[:2] == b"\x01*":
             self._mistake(owner.key, "a wildcard cannot be delegated (RFC 4592 section 4.2)")
+        if name in self.cuts:
+            self._check_glue(name, owner)
+
+    def _check_glue(self, cut: WireName, owner: Owner) -> None:
+        """A name server below its own zone cut is found by glue alone (RFC 1034 section 4.2.1)."""
+        for at, rdata in enumerate(owner.rrsets[NS][1]):
+            server = WireName(rdata.lower())
+            known = self.owners.get(server)
+            has_address = known is not None and not {A, AAAA}.isdisjoint(known.rrsets)
+            if (server == cut or is_below(server, cut)) and not has_address:
+                problem = f"{to_text(server)} is reached by its addresses alone, expected a record"
+                self._mistake((*owner.key, "NS", at), f"{problem} with A or AAAA in this zone")
 
 
 def wildcards(names: Iterable[WireName]) -> list[tuple[WireName, WireName]]:

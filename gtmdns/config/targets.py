@@ -3,7 +3,6 @@
 Equal spellings give equal values, whichever record they stand in, so a target can be a key.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -60,16 +59,12 @@ class Rule:
     target: Target
 
 
-def pools_of(target: Target) -> Iterator[str]:
-    """Yield the name of each pool in a target, in its order, repeated where it is repeated."""
+def pools_of(target: Target) -> tuple[str, ...]:
+    """Return the name of each pool in a target, once each, in the order written."""
     if isinstance(target, PoolRef):
-        yield target.pool
-    elif isinstance(target, Weights):
-        for member in target.members:
-            yield from pools_of(member.target)
-    else:
-        for part in target.members:
-            yield from pools_of(part)
+        return (target.pool,)
+    members = [m.target if isinstance(m, Member) else m for m in target.members]
+    return tuple(dict.fromkeys(name for member in members for name in pools_of(member)))
 
 
 def parse_target(value: Any, problems: list[Problem], keys: Keys) -> Target | None:

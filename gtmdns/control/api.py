@@ -35,7 +35,7 @@ class Problem(Exception):
 
     def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
         super().__init__(detail)
-        self.status = status
+        self.headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
         self.body: dict[str, Any] = {
             "type": "about:blank",
             "title": title,
@@ -67,17 +67,22 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     """Answer every error as problem details; what nobody expected is logged and told as 500."""
     try:
         return await handler(request)
-    except Problem as problem:
-        body = problem.body
+    except Problem as raised:
+        problem = raised
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        body = Problem(error.status, error.reason, error.text or error.reason).body
+        problem = Problem(error.status, error.reason, error.text or error.reason)
+        if "Allow" in error.headers:  # RFC 9110 section 15.5.6
+            problem.headers["Allow"] = error.headers["Allow"]
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        body = Problem(500, "Internal Server Error", "a mistake of the server, see its log").body
+        problem = Problem(500, "Internal Server Error", "a mistake of the server, see its log")
     return web.json_response(
-        body, status=int(body["status"]), content_type="application/problem+json"
+        problem.body,
+        status=int(problem.body["status"]),
+        headers=problem.headers,
+        content_type="application/problem+json",
     )
 
 
@@ -85,6 +90,7 @@ class _Api:
     def __init__(self, control: Control, loopback: bool) -> None:
         self.control = control
         self.loopback = loopback
+        self.explaining = asyncio.Lock()
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -96,17 +102,16 @@ class _Api:
         return await handler(request)
 
     def _check_host(self, request: web.Request) -> None:
-        name = _host_name(request.host)
+        host = request.headers.get("Host", "")  # missing: request.host would ask a resolver
+        name = _host_name(host)
         publication = self.control.publication
         hosts = publication.plan.admin.hosts if publication is not None else ()
         if name != "localhost" and not _is_address(name) and name not in hosts:
-            raise Problem(
-                403, "Forbidden", f"host {name!r} is not in admin.hosts", host=request.host
-            )
+            raise Problem(403, "Forbidden", f"host {name!r} is not in admin.hosts", host=host)
 
     def _check_origin(self, request: web.Request) -> None:
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and _authority(origin) != request.headers.get("Host"):
             raise Problem(403, "Forbidden", f"requests from the origin {origin!r} are refused")
         site = request.headers.get("Sec-Fetch-Site", "none")
         if site not in ("none", "same-origin"):
@@ -125,12 +130,15 @@ class _Api:
         folder = folder if folder.is_dir() else folder.parent
         try:
             token = (folder / Path(token_file)).read_text().strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            log.error("the token file cannot be read: %s", error)
             raise Problem(
-                503, "Service Unavailable", f"the token file cannot be read: {error.strerror}"
+                503, "Service Unavailable", "the token file cannot be read, see the server's log"
             ) from None
-        given = request.headers.get("Authorization", "")
-        if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        octets = given.strip().encode(errors="surrogateescape")
+        good = hmac.compare_digest(octets, token.encode()) and scheme.lower() == "bearer"
+        if not token or not good:
             raise Problem(401, "Unauthorized", "expected the header Authorization: Bearer TOKEN")
 
     async def livez(self, request: web.Request) -> web.Response:
@@ -172,17 +180,22 @@ class _Api:
         if "name" not in query:
             raise Problem(400, "Bad Request", "expected ?name=NAME&type=TYPE&client=ADDRESS")
         client = query.get("client", request.remote or "127.0.0.1")
+        asked = query["name"], query.get("type", "A"), client
         try:
-            told = explain(
-                publication, self.control.usable(), query["name"], query.get("type", "A"), client
-            )
+            async with self.explaining:  # one at a time, off the loop: some take a second
+                told = await asyncio.to_thread(explain, publication, self.control.usable(), *asked)
         except BadQuestion as error:
             raise Problem(400, "Bad Request", str(error)) from None
         return web.json_response(told)
 
     async def reload(self, request: web.Request) -> web.Response:
+        self._publication()  # the first load is under way
         report = await self.control.reload("asked for by HTTP")
-        return web.json_response(reload_status(report), status=200 if report.ok else 422)
+        outcome = reload_status(report)
+        if not report.ok:
+            detail = f"refused, still serving generation {report.generation}"
+            raise Problem(422, "Configuration Refused", detail, **outcome)
+        return web.json_response(outcome)
 
     def _publication(self) -> Any:
         if self.control.publication is None:
@@ -196,6 +209,14 @@ def _named(rows: list[dict[str, Any]], request: web.Request, kind: str) -> web.R
         if row["name"] == name:
             return web.json_response(row)
     raise Problem(404, "Not Found", f"no {kind} {name!r}")
+
+
+def _authority(origin: str) -> str | None:
+    """Return host and port of an Origin header; None where it has none, as in "null"."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str:

@@ -80,27 +80,29 @@ class Control:
     # Starting
 
     async def start(self) -> bool:
-        """Load and publish for the first time. Returns whether there is a configuration to serve.
+        """Publish for the first time. Returns whether there is a configuration to serve.
 
-        Where the configuration is broken, the one that was good when control last ran is
-        taken: the workers are still serving it.
+        A control that follows one that died goes on with what that one published, which the
+        workers serve: checks must not wait for a load, and nothing hangs on the files as they
+        are now. What is different in them by then is noticed as any change is.
         """
-        report = await self._load()
-        if report.plan is None:
-            kept = await load_kept(self.runtime / KEPT)
-            self._refuse(report.mistakes, 0.0)
-            if kept is None or kept.plan is None:
+        report = await load_kept(self.runtime / KEPT)
+        if report is not None and report.plan is not None:
+            log.info("going on with the configuration that is served")
+            self.monitor.restore(self._state.verdicts)
+            self._apply_checks(report.plan, again=True)
+            await self._publish(report)
+            self._watched = report
+        else:
+            report = await self._load()
+            if report.plan is None:
+                self._refuse(report.mistakes, 0.0)
                 return False
-            log.error("starting with the configuration that was good before")
-            report = kept
-        assert report.plan is not None
-        self.monitor.restore(self._state.verdicts)
-        server = report.plan.server
-        self._apply_checks(report.plan)
-        await self.monitor.first_verdicts(server.startup_wait)
-        await self._publish(report)
-        if report is self._watched:
-            self.last_reload = ReloadReport(True, self.generation, [], report.warnings)
+            self.monitor.restore(self._state.verdicts)
+            self._apply_checks(report.plan)
+            await self.monitor.first_verdicts(report.plan.server.startup_wait)
+            await self._publish(report)
+        self.last_reload = ReloadReport(True, self.generation, [], report.warnings)
         self.spawn(self._watch_files())
         self.spawn(self._save_state())
         return True
@@ -241,10 +243,14 @@ class Control:
 
     # Health
 
-    def _apply_checks(self, plan: Plan) -> None:
+    def _apply_checks(self, plan: Plan, again: bool = False) -> None:
+        """Probe what `plan` says. `again`: the same ran until a moment ago, and goes on."""
         checks = plan.checks()
         longest = max((check.timeout for check in checks.values()), default=0.0)
-        self.monitor.apply(checks, max(0.0, plan.server.startup_wait - longest))
+        spread = max(0.0, plan.server.startup_wait - longest)
+        if again:
+            spread = min((check.interval for check in checks.values()), default=spread)
+        self.monitor.apply(checks, spread)
         self._pools_of_key = {}
         for name, pool in plan.pools.items():
             for endpoint in pool.endpoints:

@@ -57,8 +57,9 @@ class _Reading:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.files = (path,)
-        self._looks: dict[Path, Look] = {}
+        self.files: tuple[Path, ...] = (path,)
+        self._looks: dict[Path, Look] = {}  # of this try
+        self._started = 0  # when it began, nanoseconds since the epoch
 
     @property
     def look(self) -> Look:
@@ -69,20 +70,24 @@ class _Reading:
             loaded = self._load()
             compiled = compile_config(loaded, serials, int(time.time()))
         except BadConfig as bad:
+            unseen = [path for path in bad.files if path not in self._looks]
             self._note(bad.files or (self.path,))
+            for path in unseen:
+                if changed_since((path,), self._started):
+                    self._looks[path] = ((str(path), "changed while it was read"),)
             raise BadConfig(bad.mistakes, self.files) from None
         return compiled, warnings_of(loaded, compiled), self.files
 
     def _load(self) -> Loaded:
         known = first_files(self.path)
         for _ in range(TRIES):
-            started = time.time_ns() - CLOCK_STEP
+            self._started = time.time_ns() - CLOCK_STEP
             self._looks = {path: look((path,)) for path in known}
             loaded = load(self.path)
             databases = databases_of(loaded.base, loaded.config.geoip.databases)
-            self._note(loaded.files + databases)  # databases are not read yet
             unseen = [path for path in loaded.files if path not in known]
-            if not changed_since(unseen, started) and self._is_as_before(known):
+            self._note(loaded.files + databases)  # databases are not read yet
+            if not changed_since(unseen, self._started) and self._is_as_before(known):
                 break
             known = loaded.files
         return loaded

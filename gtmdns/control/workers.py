@@ -37,7 +37,12 @@ class WorkerLink:
 
 
 class Workers:
-    """All workers of this server. `on_stats(pid, generation, counters, tally)` hears the counts."""
+    """All workers of this server.
+
+    on_stats:  called with (pid, generation, counters, tally), the counts of one worker
+    on_gone:   called with the pid of a worker that another process took the place of
+    on_change: called when a worker came, went, or serves another generation
+    """
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Workers:
         self._on_change = on_change
         self._publication: Publication | None = None
         self._server: asyncio.Server | None = None
+        self._pids: dict[int, int] = {}  # by number of the worker
         self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def listen(self, path: str) -> None:
@@ -96,7 +102,6 @@ class Workers:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
             writer.close()
-            self._on_gone(link.pid)
             self._on_change()
             del self._conversations[task]
 
@@ -110,6 +115,10 @@ class Workers:
         match frame:
             case ("hello", number, pid, generation):
                 link.number, link.pid, link.generation = number, pid, generation
+                before = self._pids.get(number)
+                self._pids[number] = pid
+                if before is not None and before != pid:  # the same process may call again
+                    self._on_gone(before)
                 self.links.add(link)
                 link.wake.set()
                 self._on_change()

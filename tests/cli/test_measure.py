@@ -20,14 +20,24 @@ from gtmdns.cli.measure import command
 HANGZHOU, BEIJING = "101.37.0.0/24", "101.200.0.0/24"
 
 
+def udp_and_tcp() -> tuple[socket.socket, socket.socket]:
+    """Return two sockets of one port; one that is free for UDP may be taken for TCP."""
+    for _ in range(50):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(udp.getsockname())
+        except OSError:
+            udp.close()
+    raise AssertionError("no port is free for both")
+
+
 class Responder:
     """Answers by the first label of the name, over UDP and TCP on one loopback port."""
 
     def __init__(self) -> None:
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = udp_and_tcp()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
         self.turn = itertools.count()
         self.asked: list[dns.message.Message] = []
         self.muted = 0  # so many queries are still left without an answer

@@ -107,6 +107,9 @@ def test_broken_files_say_what_is_wrong(tmp_path: Path) -> None:
         with pytest.raises(BadDatabase) as caught:
             open_databases(["builtin", tmp_path / "good.mmdb", tmp_path / name])
         assert caught.value.index == 2
+        with pytest.raises(BadDatabase) as same:
+            client_facts(1, [tmp_path / name])
+        assert same.value.index == 0
         assert caught.value.problem == f"{tmp_path / name}: {problem}"
 
 

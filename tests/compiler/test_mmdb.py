@@ -41,15 +41,24 @@ def bad_tree(path: Path, node: int) -> None:
     path.write_bytes(data)
 
 
-def test_unreadable_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (PermissionError(13, "Permission denied"), "no permission to read it"),
+        (OSError(5, "Input/output error"), "cannot be read: Input/output error"),
+    ],
+)
+def test_unreadable_files_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, problem: str
+) -> None:
     """By a fake: the tests may run as root, who may read everything."""
 
-    def denied(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
+    def failing(path: Path) -> bytes:
+        raise error
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "read_bytes", failing)
 
-    with pytest.raises(BadMmdb, match="no permission to read it"):
+    with pytest.raises(BadMmdb, match=problem):
         Mmdb(tmp_path / "x.mmdb")
 
 
@@ -120,10 +129,107 @@ def test_fields_of_all_types_are_read_as_maxminddb_does(tmp_path: Path) -> None:
     with maxminddb.open_database(path) as reader:
         expected = [reader.get("2001:db8::1"), reader.get("1.2.3.4")]
 
-    found = [value for _, value in Mmdb(path).records({"text", "a"})]
+    for keys in ({"text", "a"}, {"yes"}, {"same", "a"}):
+        found = [value for _, value in Mmdb(path).records(keys)]
+        assert len(found) == 2
+        assert all(value in found for value in expected)
 
-    assert len(found) == 2
-    assert all(value in found for value in expected)
+
+def test_records_that_differ_elsewhere_are_one(tmp_path: Path) -> None:
+    """All but the keys that were asked for is stepped over, whatever its type and size."""
+    rest = {
+        "list": [1, [2.5, {"deep": True}]], "map": {"a": {"b": [{}]}}, "text": "x" * 400,
+        "u128": 2**100, "octets": b"12", "negative": -1, "no": False, "half": 0.5,
+    }  # fmt: skip
+    networks = {
+        f"192.0.{number}.0/24": {"place": number, **rest, "country": "CN" if number < 3 else "DE"}
+        for number in range(5)
+    }
+    file = Mmdb(write_mmdb(tmp_path / "a.mmdb", networks))
+
+    found = {record["country"]: len(numbers) for numbers, record in file.records({"country"})}
+
+    assert found == {"CN": 3, "DE": 2}
+    assert len(list(file.records({"place"}))) == 5
+
+
+def test_records_that_are_no_small_map_are_told_apart(tmp_path: Path) -> None:
+    large = {f"key{number}": number for number in range(40)}
+    networks = {"192.0.2.0/24": "text", "192.0.3.0/24": large, "192.0.4.0/24": ["a"]}
+    file = Mmdb(write_mmdb(tmp_path / "a.mmdb", networks))
+
+    found = [record for _, record in file.records({"key1"})]
+
+    assert len(found) == 3
+    assert all(record in found for record in networks.values())
+
+
+def pointer(to: int, length: int) -> bytes:
+    """A pointer of so many octets after the first (the format's own arithmetic)."""
+    rest = to - (0, 2_048, 526_336, 0)[length - 1]
+    head = 1 << 5 | length - 1 << 3
+    if length == 4:
+        return bytes([head]) + rest.to_bytes(4)
+    return bytes([head | rest >> 8 * length]) + (rest & (1 << 8 * length) - 1).to_bytes(length)
+
+
+def text(value: str) -> bytes:
+    return bytes([2 << 5 | len(value)]) + value.encode()
+
+
+def handmade(path: Path, data: bytes, records: tuple[int, int]) -> Path:
+    """A file of one node of 24 bits: the places of the two records in the data."""
+    metadata = b"".join(
+        text(key) + value
+        for key, value in {
+            "binary_format_major_version": b"\xa1\x02", "binary_format_minor_version": b"\xa0",
+            "build_epoch": b"\x04\x02\x5f\x00\x00\x00", "database_type": text("Test"),
+            "description": b"\xe0", "ip_version": b"\xa1\x04", "languages": b"\x00\x04",
+            "node_count": b"\xc1\x01", "record_size": b"\xa1\x18",
+        }.items()
+    )  # fmt: skip
+    tree = b"".join((1 + 16 + place).to_bytes(3) for place in records)
+    path.write_bytes(tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com\xe9" + metadata)
+    return path
+
+
+def test_pointers_of_all_lengths(tmp_path: Path) -> None:
+    """MaxMind's files say almost everything by pointers; the other writer here makes none."""
+    data = bytearray(1_100_000)
+    shared = b"\xe1" + text("iso_code") + text("CN")
+    for place in (100, 3_000, 600_000):
+        data[place : place + len(shared)] = shared
+    data[10:18] = text("country")
+    a_float = b"\x04\x08\x3f\x00\x00\x00"
+    one = b"\xe3" + pointer(10, 1) + pointer(100, 1) + text("far") + pointer(600_000, 3)
+    one += text("list") + b"\x02\x04" + pointer(3_000, 2) + a_float
+    two = b"\xe2" + pointer(10, 2 if 10 >= 2_048 else 4) + pointer(600_000, 4)
+    two += text("map") + b"\xe1" + text("x") + pointer(3_000, 2)
+    data[1_000_000 : 1_000_000 + len(one)] = one
+    data[1_050_000 : 1_050_000 + len(two)] = two
+    path = handmade(tmp_path / "p.mmdb", bytes(data), (1_000_000, 1_050_000))
+    china = {"iso_code": "CN"}
+
+    found = [record for _, record in Mmdb(path).records({"country"})]
+
+    with maxminddb.open_database(path) as reader:
+        expected = [reader.get("1.0.0.0"), reader.get("200.0.0.0")]
+    assert expected == [
+        {"country": china, "far": china, "list": [china, 0.5]},
+        {"country": china, "map": {"x": china}},
+    ]
+    assert all(record in found for record in expected)
+
+
+def test_records_without_an_end_are_refused(tmp_path: Path) -> None:
+    """A map that holds itself, and one that claims more fields than a record may have."""
+    itself = b"\xe1" + text("a") + pointer(0, 1)
+    endless = b"\xe1" + text("a") + b"\x1f\x04\xff\xff\xff" + bytes([0xA0]) * 70_000
+
+    for data, problem in ((itself, "has no end"), (endless, "has no end")):
+        file = Mmdb(handmade(tmp_path / "x.mmdb", data, (0, 0)))
+        with pytest.raises(BadMmdb, match=problem):
+            list(file.records({"b"}))
 
 
 def _networks(draw: random.Random, count: int) -> dict[str, Any]:
