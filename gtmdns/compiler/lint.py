@@ -17,11 +17,14 @@ FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
 def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
     """Return every warning about a configuration that was compiled, by place."""
     found: list[Mistake] = []
+    gaps: dict[tuple[str, str], list[str]] = {}
     for region, kind, value in compiled.gaps:
+        gaps.setdefault((region, kind), []).append(value)
+    for (region, kind), values in gaps.items():
         found.append(
             loaded.mistake(
                 ("regions", region, kind),
-                f"no database of geoip.databases knows {value!r}, so nobody is found by it",
+                f"no database of geoip.databases knows {', '.join(values)}: nobody is found by it",
             )
         )
     records = [

@@ -10,36 +10,18 @@ is 10.0.0.0/8); one that covers such a prefix (::/0, 2002::/16) means IPv6, neve
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..answers.route import EMBEDDINGS, MAPPED, MAX_RULE, TEREDO, RouteTable, embedded_ipv4
+from ..answers.snapshot import PRIVATE
 from .geodata import FACT_KEYS, BadDatabase, Facts, client_facts, facts_of, open_databases
 from .intervals import Intervals, from_ranges, joined, mapped, merged, overlaid, replaced
 from .mmdb import BadMmdb, Mmdb
 from .places import isp_name, subdivision_code
 
 IPV4 = 0xFFFF << 32  # where IPv4 clients begin among the integers
-
-# Not routed on the Internet: RFC 1918, 6598, 1122, 3927, 4193, 4291.
-PRIVATE_NETWORKS = tuple(
-    map(
-        ip_network,
-        (
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "100.64.0.0/10",
-            "0.0.0.0/8",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "::/127",
-            "fc00::/7",
-            "fe80::/10",
-        ),
-    )
-)
 
 Network = IPv4Network | IPv6Network
 Gap = tuple[str, str, str]  # region, kind, value as written
@@ -289,10 +271,11 @@ def _known_private(regions: Mapping[str, Region]) -> tuple[tuple[int, int], ...]
     spans = []
     for region in regions.values():
         for network, _ in map(_as_ipv4, ((network, 0) for network in region.networks)):
-            for private in PRIVATE_NETWORKS:
-                if network.version == private.version and network.overlaps(private):
-                    smaller = max(network, private, key=lambda one: one.prefixlen)
-                    spans.append(client_span(smaller))
+            first, last = client_span(network)
+            for private_first, private_last in PRIVATE:
+                same_family = (private_first >> 32 == IPV4 >> 32) == (network.version == 4)
+                if same_family and first <= private_last and last >= private_first:
+                    spans.append((max(first, private_first), min(last, private_last)))
     return tuple(joined(spans))
 
 

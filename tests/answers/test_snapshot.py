@@ -14,14 +14,13 @@ from gtmdns.answers.answer import Fixed
 from gtmdns.answers.responder import respond
 from gtmdns.answers.snapshot import (
     EMPTY,
-    PRIVATE,
     RELEASE_STEP,
     Settings,
     SnapshotBuilder,
     unplaced,
 )
 from gtmdns.answers.zone import Node, Routed
-from gtmdns.compiler.regions import PRIVATE_NETWORKS, client_span
+from gtmdns.compiler.regions import client_span
 from gtmdns.wire.name import from_text
 from tests.example_zone import (
     ANSWERS,
@@ -166,10 +165,6 @@ def test_release_frees_every_node_and_answer_in_slices(monkeypatch):
     assert alive == 0, "without the garbage collector"
     assert (snapshot.answers, snapshot.routed) == ([], [])
     assert most <= RELEASE_STEP
-
-
-def test_private_space_is_what_the_compiler_takes_for_private():
-    assert sorted(map(client_span, PRIVATE_NETWORKS)) == list(PRIVATE)
 
 
 def span(text: str) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Asked, Load, Plan
@@ -119,11 +120,9 @@ def kill_control(folder: Path, *, rate: float, broken: bool) -> str:
             eventually(lambda: server.verdicts()[KILLED] == "down", "a death is seen")
             only_alive = time.time() + 0.3
             if broken:
-                assert server.api("status")["configuration"]["last_error"]["mistakes"]
+                eventually(lambda: last_error(server), "the broken file is told of")
                 server.write(good)
-                eventually(
-                    lambda: not server.api("status")["configuration"]["last_error"], "repaired"
-                )
+                eventually(lambda: not last_error(server), "the repaired file is taken")
             time.sleep(0.5)
             outcome = load.finish()
     assert outcome.lost == []
@@ -132,6 +131,10 @@ def kill_control(folder: Path, *, rate: float, broken: bool) -> str:
     if min(resumed) > CHECKS_GO_ON_IN or max(resumed) > CHECKS_GO_ON_IN + INTERVAL:
         raise Late(told)
     return f"{told}; {outcome}"
+
+
+def last_error(server: Server) -> Any:
+    return server.api("status")["configuration"]["last_error"]
 
 
 def next_probe(end: BackEnds, moment: float) -> float | None:

@@ -174,6 +174,11 @@ class Server:
         self.status = self._process.wait(seconds)
         return self.status
 
+    def process_status(self) -> int | None:
+        """Return the exit status of the parent, None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
     def signal(self, number: int) -> None:
         """Send a signal to the parent."""
         assert self._process is not None
