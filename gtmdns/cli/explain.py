@@ -44,7 +44,7 @@ def command(
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
-        Console(highlight=False, soft_wrap=True).print(_tree(told))
+        Console(highlight=False).print(_tree(told), soft_wrap=True)
     if told.get("rcode") not in ("NOERROR", "NXDOMAIN"):
         sys.exit(1)
 

@@ -23,7 +23,7 @@ from ..wire.name import WireName
 from .decide import Family, TooManyCombinations, decide, reaches
 from .geodata import BadDatabase
 from .octets import Tags, answer_of
-from .plan import AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text
+from .plan import FIXED, AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text
 from .regions import Gap, RouteTables, compile_routes
 from .zones import Owner, ZoneDraft, draft_zone, wildcards
 
@@ -87,6 +87,7 @@ class _Compiler:
         self.plan = Plan(
             config.server, config.admin, dict(config.pools), dict(config.health_checks)
         )
+        self.plan.places = {keys: loaded.where(*keys) for keys in FIXED}
         self.plan.counted.append(("", ""))  # base 0: no zone of ours
         self.tags = Tags(self.plan.tags)
         self.usable = all_usable(config.pools)

@@ -1,4 +1,4 @@
-"""What a target answers: the one place where it is decided (CONTRACT.md 2.2 to 2.4).
+"""What a target answers: the one place where it is decided (docs/decisions.md).
 
 Pure: a target, a family, the pools and what is usable in; a choice out. The
 compiler makes answers from the choice, `explain` prints it, so the two cannot
@@ -62,7 +62,7 @@ Choice = Drawn | Mixed
 
 
 class Mode(Enum):
-    """What counts as available, in the order in which it is tried (CONTRACT.md 2.4)."""
+    """What counts as available, in the order in which it is tried."""
 
     MINIMUM = "min_available of its endpoints are usable"
     ANY = "any endpoint is usable"

@@ -36,8 +36,9 @@ def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
     found += _pools(loaded, [record for _, record in records])
     for keys, record in records:
         found += _record(loaded, compiled, keys, record)
+        found += _ttl(loaded, keys, record)
     found += _hidden(loaded)
-    return [str(warning) for warning in sorted(found)]
+    return [str(warning) for warning in sorted(set(found))]
 
 
 def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
@@ -93,14 +94,25 @@ def _record(
                 (*keys, "route", rule),
                 f"has no {label} endpoint, while other rules of this name have some",
             )
+
+
+def _ttl(loaded: Loaded, keys: tuple[str, ...], record: Record) -> Iterator[Mistake]:
+    """Warn of a written TTL in which a dead address outlives the checks that find it dead."""
+    zone = loaded.config.zones[keys[1]]
     if record.ttl is not None:
-        detection = _detection(loaded, targets, pools)
-        if detection is not None and record.ttl > detection:
-            yield loaded.mistake(
-                (*keys, "ttl"),
-                f"{record.ttl} s is longer than the {detection:g} s in which a failure is "
-                "noticed: resolvers keep a dead address longer than needed",
-            )
+        ttl, place = record.ttl, (*keys, "ttl")
+    elif "ttl" in zone.model_fields_set:
+        ttl, place = zone.ttl, (*keys[:2], "ttl")
+    else:
+        return
+    targets = [rule.target for rule in record.route]
+    detection = _detection(loaded, targets, loaded.config.pools)
+    if detection is not None and ttl > detection:
+        yield loaded.mistake(
+            place,
+            f"{ttl} s is longer than the {detection:g} s in which a failure is noticed: "
+            "resolvers keep a dead address longer than needed",
+        )
 
 
 def _detection(loaded: Loaded, targets: Sequence[Target], pools: dict[str, Pool]) -> float | None:

@@ -7,10 +7,20 @@ made by the loader and travels to control in parts.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ..config.mistakes import Place
 from ..config.model import Admin, Endpoint, HealthCheck, Pool, Server, Target
 from ..config.targets import pools_of
 from ..wire.name import WireName, ancestors, to_text
 from .decide import Family
+
+# What only a restart changes: the parent opened the sockets and gave up root.
+FIXED = (
+    ("server", "listen"),
+    ("server", "workers"),
+    ("server", "user"),
+    ("server", "state_dir"),
+    ("admin", "listen"),
+)
 
 CheckKey = tuple[str, str]  # (endpoint's address or host name, name of the health check)
 
@@ -63,6 +73,7 @@ class Plan:
     counted: (zone, owner) by tally base >> BASE_BITS
     tags:    (rcode, pool, reason) by tag less FIRST_TAG
     serials: zone apex -> (hash of its content, serial)
+    places:  where the settings stand that only a restart changes, by (section, key)
     """
 
     server: Server
@@ -77,6 +88,7 @@ class Plan:
     counted: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[int, str, str]] = field(default_factory=list)
     serials: dict[str, tuple[str, int]] = field(default_factory=dict)
+    places: dict[tuple[str, str], Place] = field(default_factory=dict)
 
     def checks(self) -> dict[CheckKey, HealthCheck]:
         """Return every probe that the pools want; an address of several pools is there once."""

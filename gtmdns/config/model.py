@@ -129,7 +129,7 @@ class Geoip(Strict):
 
 
 class Region(Strict):
-    """A named group of clients. Facts are alternatives, unless `match` is "all" (see CONTRACT)."""
+    """A named group of clients. Facts are alternatives, unless `match` is "all"."""
 
     networks: Annotated[tuple[IPv4Network | IPv6Network, ...], list_of(NETWORK, "networks")] = ()
     continents: Annotated[tuple[str, ...], list_of(readers.CONTINENT, "continents")] = ()

@@ -1,4 +1,4 @@
-"""The HTTP API: CONTRACT.md section 5. Errors are RFC 9457 problem details.
+"""The HTTP API (docs/http.md). Errors are RFC 9457 problem details.
 
 What a web page of somebody else could make a browser do is refused before anything is
 looked at: a foreign Origin or Sec-Fetch-Site, or a Host that is no name of ours (DNS

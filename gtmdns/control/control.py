@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..compiler.plan import Plan, checks_of
-from ..config.mistakes import Mistake
+from ..compiler.plan import FIXED, Plan, checks_of
+from ..config.mistakes import Mistake, mistake_at
 from ..health.monitor import Monitor
 from ..health.standing import CheckKey, Standing
 from ..sources.file import Look, look, wait_for_change
@@ -28,9 +28,6 @@ MERGE = 0.05  # seconds in which verdicts are collected before answers change
 SAVE_EVERY = 2.0  # seconds between two writes of the state, where there is news
 LOADED = "loaded"  # file in the runtime folder with what the loader said last
 KEPT = "good"  # file in the runtime folder with the load that is served
-
-# What only a restart changes: the parent opened the sockets and gave up root.
-FIXED = (("server", "listen"), ("server", "workers"), ("server", "user"), ("server", "state_dir"))
 
 log = logging.getLogger(__name__)
 
@@ -188,14 +185,10 @@ class Control:
         if report.plan is None or self.publication is None:
             return []
         old, new = self.publication.plan, report.plan
-        found = [
-            (section, key)
-            for section, key in (*FIXED, ("admin", "listen"))
-            if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
-        ]
         return [
-            Mistake(str(self.config), 1, 1, f"{section}.{key}", "a change needs a restart")
-            for section, key in found
+            mistake_at(new.places[section, key], (section, key), "a change needs a restart")
+            for section, key in FIXED
+            if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
         ]
 
     async def _publish(self, report: LoadReport) -> None:

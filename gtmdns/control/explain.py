@@ -34,7 +34,7 @@ class BadQuestion(ValueError):
 def explain(
     publication: Publication, usable: Usable, name: str, rtype: str, client: str
 ) -> dict[str, Any]:
-    """Return the explanation as plain data (CONTRACT.md section 5). Raises BadQuestion.
+    """Return the explanation as plain data (docs/http.md). Raises BadQuestion.
 
     client: an address, taken as the source of the query
     """

@@ -1,4 +1,4 @@
-"""The metrics of CONTRACT.md section 6, collected from plain numbers when somebody asks.
+"""The metrics (docs/http.md), collected from plain numbers when somebody asks.
 
 Nothing here is touched by a query: workers count integers, control adds them up, and
 this renders the sums. Rendering takes 50 microseconds a series, so it is done in a

@@ -21,8 +21,9 @@ INTERVAL = 0.5  # seconds between probes
 NAME = "www.gtm.test"
 
 CONFIG = """
+server: {{startup_wait: 1s}}
 health_checks:
-  web: {{type: http, port: {port}, interval: 500ms, timeout: 250ms}}
+  web: {{type: http, port: {port}, interval: 500ms, timeout: 250ms, fall: 2}}
 pools:
   alive: {{endpoints: [127.0.9.11], health_check: web}}
   killed: {{endpoints: [127.0.9.12], health_check: web}}

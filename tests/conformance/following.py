@@ -23,6 +23,7 @@ FALL, RISE = 3, 2
 MARGIN = 0.2  # seconds in which answers follow a verdict
 
 CONFIG = """
+server: {{startup_wait: 1s}}
 health_checks:
   web: {{type: http, port: {port}, interval: {interval}, timeout: {timeout}, fall: 3, rise: 2}}
 pools:
