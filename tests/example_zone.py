@@ -104,6 +104,7 @@ ANSWERS: dict[str, Answer] = {
     "sub": Fixed(
         leaf(rr(NS, rdata("NS", "ns.sub"), owner=SUB) + b"".join(GLUE), REFERRAL, 0, 1, 2)
     ),
+    "inner cut": Fixed(leaf(rr(NS, rdata("NS", "ns1"), owner=INNER) + NS1, REFERRAL, 0, 1, 1)),
     "eu": fixed(address("192.0.2.1"), tag=STEERED),
     "us": fixed(address("198.51.100.1"), tag=OTHER),
     "elsewhere": fixed(address("203.0.113.1"), tag=OTHER),
@@ -161,6 +162,7 @@ NODES = (
     node("*.alias-apps", cname="alias"),
     node("alias-apps"),
     node("sub", cut="sub"),
+    node("inner", cut="inner cut"),  # a zone of its own, which is here too
     node("region", STEERED_BASE, A="region", AAAA="www6"),
     node("alias-region", STEERED_BASE, cname="alias region"),
     node("weighted", STEERED_BASE, A="weighted"),

@@ -17,8 +17,9 @@ endpoint are replaced under their numbers, and no name is touched.
 the workers), `decode` reads it back.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import accumulate, permutations
 from random import Random
 from typing import Any, NamedTuple
 
@@ -171,12 +172,8 @@ class Several:
 
     def _among_the_rest(self, draw: int, taken: list[int]) -> int:
         rest = [i for i in range(len(self.weights)) if i not in taken]
-        ticket = draw * sum(self.weights[i] for i in rest) >> 64
-        for index in rest:
-            ticket -= self.weights[index]
-            if ticket < 0:
-                return index
-        raise AssertionError("a ticket is below the sum of the weights")
+        ends = list(accumulate(self.weights[i] for i in rest))
+        return rest[bisect_right(ends, draw * ends[-1] >> 64)]
 
     def encoded(self) -> tuple[Any, ...]:
         return (3, self.weights, self.records, self.take, self.tag)

@@ -19,6 +19,7 @@ from ..wire.constants import REFUSED as RCODE_REFUSED
 from ..wire.constants import SERVFAIL as RCODE_SERVFAIL
 from ..wire.edns import IPV4_MAPPED, Subnet, opt_record, parse_subnet, subnet_option
 from ..wire.message import error_response, head, truncated
+from ..wire.name import ROOT, parent
 from ..wire.query import BadQuery, Query, parse_query
 from . import answer as tags
 from .answer import Leaf, leaf
@@ -154,7 +155,7 @@ def answer(
     elif prepared.route is None:
         chosen, scope = snapshot.answers[prepared.numbers[0]].choose(draw), 0
     else:
-        rule, scope = _rule(prepared.route, client, subnet, snapshot)
+        rule, scope = rule_of(prepared.route, client, subnet, snapshot)
         chosen = snapshot.answers[prepared.numbers[rule]].choose(draw)
     if subnet is not None:
         prepared.opt = opt_record(
@@ -168,20 +169,32 @@ def answer(
 def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) -> Prepared:
     """Return what is settled for this question by the snapshot alone."""
     settings = snapshot.settings
-    opt = b""
-    if query.edns:
-        opt = opt_record(settings.udp_payload, dnssec_ok=query.dnssec_ok)
+    opt = snapshot.opts[query.dnssec_ok] if query.edns else b""
     if limit is None:
         limit = min(query.size, max(512, settings.udp_payload)) if query.edns else 512
     zone = None
     if query.qclass == IN and query.qtype not in (AXFR, IXFR):
         zone = snapshot.zone_of(query.qname)
+        if query.qtype == DS and zone is not None and zone.apex == query.qname:
+            zone = _parent_side(zone, snapshot)
     if zone is None:
         flags = head(packet[2], RCODE_REFUSED, authoritative=False)
         prepared = Prepared(query, flags, opt, limit, 0)
         prepared.leaf = _REFUSED
         return prepared
     return _prepare_in_zone(packet[2], query, zone, opt, limit)
+
+
+def _parent_side(zone: Zone, snapshot: Snapshot) -> Zone:
+    """Return the zone that `zone` is delegated from where it is here too, as DS stands there.
+
+    RFC 4035 section 3.1.4.1.
+    """
+    if zone.apex == ROOT:
+        return zone
+    above = snapshot.zone_of(parent(zone.apex))
+    node = None if above is None else above.get(zone.apex)
+    return zone if above is None or node is None or node.referral is None else above
 
 
 def _prepare_in_zone(
@@ -222,7 +235,7 @@ def _negative(query: Query, zone: Zone) -> bytes:
     return (0xC000 | apex).to_bytes(2) + zone.negative
 
 
-def _rule(
+def rule_of(
     route: RouteTable, client: int, subnet: Subnet | None, snapshot: Snapshot
 ) -> tuple[int, int]:
     """Return (rule, scope) for the client that counts: the subnet option's or the transport's.

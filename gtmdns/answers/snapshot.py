@@ -23,8 +23,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..wire.edns import IPV4_MAPPED
-from ..wire.name import ROOT, WireName, within
+from ..wire.edns import IPV4_MAPPED, opt_record
+from ..wire.name import ROOT, WireName
 from .answer import Answer, decode
 from .route import RouteTable
 from .zone import Entry, Node, Routed, Zone
@@ -81,6 +81,7 @@ class Snapshot:
     known_private: (first, last) clients of private space that networks of some region hold
     unplaced:      where the rest of private space begins and ends, in turn, sorted
     longest_apex:  octets
+    opts:          the OPT record of a response, without options, by the DO bit
     tally:         how often each tag was counted, by (base + tag)
     """
 
@@ -89,6 +90,7 @@ class Snapshot:
         "generation",
         "known_private",
         "longest_apex",
+        "opts",
         "routed",
         "routes",
         "settings",
@@ -105,6 +107,9 @@ class Snapshot:
         self.routed: list[Routed] = []
         self.zones: dict[WireName, Zone] = {}
         self.longest_apex = 1
+        self.opts = tuple(
+            opt_record(settings.udp_payload, dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)
+        )
         self.known_private: tuple[tuple[int, int], ...] = ()
         self.unplaced = unplaced(())
         self.tally: defaultdict[int, int] = defaultdict(int)
@@ -112,12 +117,17 @@ class Snapshot:
     def zone_of(self, qname: WireName) -> Zone | None:
         """Return the zone with the longest apex at or above `qname`; None: not ours."""
         zones = self.zones
-        name = within(qname, self.longest_apex)
+        at = 0
+        # A name of 127 labels must not cost 127 looks, where no apex is that long.
+        excess = len(qname) - self.longest_apex
+        while at < excess:
+            at += 1 + qname[at]
+        name = qname[at:]
         while True:
-            zone = zones.get(name)
+            zone = zones.get(name)  # type: ignore[call-overload]  # calling WireName costs as much
             if zone is not None or name == ROOT:
-                return zone
-            name = WireName(name[1 + name[0] :])
+                return zone  # type: ignore[no-any-return]
+            name = name[1 + name[0] :]
 
     def change(self, changes: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
         """Replace answers. `changes`: (number, encoded answer)."""

@@ -5,7 +5,7 @@ non-terminal is a node; nothing below a zone cut is a node; a wildcard hangs on
 its parent node; all records are octets already.
 """
 
-from ..wire.name import WireName, within
+from ..wire.name import WireName
 from .route import RouteTable
 
 SHARD_BITS = 6  # a dict of a million names would stop the worker for 50 ms when it grows
@@ -89,8 +89,12 @@ class Zone:
         node = self.get(qname)
         if node is not None:  # the common case: one dict access
             return node, True
-        # A name of 127 labels must not cost 127 looks, where no node is that deep.
-        encloser = within(qname, min(self.longest, len(qname) - 1))
-        while (node := self.get(encloser)) is None:  # ends: the apex is always a node
-            encloser = WireName(encloser[1 + encloser[0] :])
+        # A name of 127 labels must not cost 127 looks, where no node's name is that long.
+        at = 1 + qname[0]
+        excess = len(qname) - self.longest
+        while at < excess:
+            at += 1 + qname[at]
+        encloser = qname[at:]
+        while (node := self.get(encloser)) is None:  # type: ignore[arg-type]  # ends: at the apex
+            encloser = encloser[1 + encloser[0] :]
         return (node if node.referral is not None else node.wildcard), False

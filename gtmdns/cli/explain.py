@@ -44,7 +44,7 @@ def command(
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
-        Console(highlight=False).print(_tree(told), soft_wrap=True)
+        Console(highlight=False).print(_tree(told))
     if told.get("rcode") not in ("NOERROR", "NXDOMAIN"):
         sys.exit(1)
 
@@ -113,9 +113,9 @@ def _tree(told: dict[str, Any]) -> Tree:
     if told["pools"]:
         pools = tree.add("pools")
         for pool in told["pools"]:
-            counts = f"{pool['usable']} of {pool['total']} usable, {pool['needed']} needed"
-            pools.add(f"[bold]{pool['name']}[/]: {pool['reason']} ({counts})")
-    tree.add(f"{told['rcode']}, TTL {told['ttl']}, because of: {told['reason']}")
+            pools.add(f"[bold]{pool['name']}[/]: {pool['reason']}")
+    outcome = told["rcode"] if told["answers"] or told["rcode"] != "NOERROR" else "NODATA"
+    tree.add(f"{outcome}, TTL {told['ttl']}, because of: {told['reason']}")
     if told["answers"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("answer")

@@ -28,7 +28,8 @@ from .regions import Gap, RouteTables, compile_routes
 from .zones import Owner, ZoneDraft, draft_zone, wildcards
 
 BASE_BITS = 20  # a tally key is number << BASE_BITS | tag
-MAX_COUNTED = 1000  # names with a counter of their own; the rest of a zone shares one, "other"
+MAX_COUNTED = 1000  # names with a counter of their own; the rest of a zone shares one
+OTHER = "other"  # the name of that one
 CHUNK = 500  # nodes or answers in one piece
 
 _MNEMONICS = {number: mnemonic for mnemonic, number in TYPES.items()}
@@ -177,7 +178,7 @@ class _Compiler:
                 if len(self.plan.counted) <= MAX_COUNTED:
                     node_base = self._base(apex_text, name_text(name))
                 else:
-                    other = node_base = self._base(apex_text, "other") if other is None else other
+                    other = node_base = self._base(apex_text, OTHER) if other is None else other
             nodes.append(self._node(name, owner, draft, apex_text, node_base))
             self.plan.names[apex_text, name_text(name)] = _types(owner)
         yield "zone", draft.apex, base, draft.negative

@@ -78,7 +78,7 @@ class PoolTrace:
     usable: int
     total: int
     needed: int
-    reason: str  # "chosen", or why it was passed over
+    reason: str  # "2 of 3 endpoints usable", and what is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +304,7 @@ def after_failover(choice: Choice) -> Choice:
 
 def _reason(available: bool, total: int, usable: int, needed: int, family: Family) -> str:
     if available:
-        return "available"
+        return f"{usable} of {total} endpoints usable"
     if not total:
         return f"no IPv{family} endpoint" if family else "no host name"
     return f"{usable} of {total} endpoints usable, {needed} needed"

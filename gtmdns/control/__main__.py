@@ -58,6 +58,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--listen", nargs="*", default=[])
     parser.add_argument("--admin", type=int)
     parser.add_argument("--state-dir", type=Path)
     parser.add_argument("--log", choices=("text", "json"), default="text")
@@ -75,6 +76,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     control = Control(arguments.config, arguments.runtime, arguments.state_dir)
+    control.listen = tuple(arguments.listen)
 
     def on_line(line: str) -> None:
         word, _, number = line.partition(" ")

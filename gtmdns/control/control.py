@@ -59,6 +59,7 @@ class Control:
         self.loaded_at = 0.0
         self.last_reload: ReloadReport | None = None
         self.worker_restarts = 0
+        self.listen: tuple[str, ...] = ()  # addresses that the parent bound
         self.verdict_changes: dict[tuple[str, str, str], int] = {}  # (pool, address, to)
         self._state_folders = (runtime,) if state_dir is None else (runtime, state_dir)
         # The newest: where state_dir cannot be written, the runtime folder still knows more.

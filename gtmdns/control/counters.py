@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..answers import answer as tags
-from ..compiler.build import BASE_BITS
+from ..compiler.build import BASE_BITS, MAX_COUNTED, OTHER
 from ..compiler.plan import Plan
 from ..wire.constants import RCODES
 
@@ -56,6 +56,7 @@ class Counters:
         self._plans: dict[int, Plan] = {}
         self._last_counters: dict[int, Counter[str]] = {}  # by process
         self._last_tally: dict[int, tuple[int, Counter[int]]] = {}
+        self._owners: set[str] = set()  # that have series of their own
 
     def know(self, generation: int, plan: Plan) -> None:
         """Remember how to read the tallies of a generation."""
@@ -101,4 +102,12 @@ class Counters:
                 rcode, reason = _COMMON[tag]
             totals.responses[zone, rcode] += number
             if reason:
-                totals.answers[owner, pool, reason] += number
+                totals.answers[self._label(owner), pool, reason] += number
+
+    def _label(self, owner: str) -> str:
+        """Return the name to count by: names come and go with reloads, their series stay."""
+        if owner not in self._owners:
+            if len(self._owners) >= MAX_COUNTED:
+                return OTHER
+            self._owners.add(owner)
+        return owner

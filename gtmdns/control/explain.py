@@ -12,11 +12,12 @@ import dns.rdatatype
 
 from ..answers.answer import Several
 from ..answers.cache import client_number
-from ..answers.responder import prepare, respond
-from ..compiler.decide import Choice, Drawn, Outcome, Usable
+from ..answers.responder import prepare, respond, rule_of
+from ..compiler.decide import Choice, Drawn, Outcome, PoolTrace, Usable
 from ..compiler.octets import reason_of
 from ..compiler.plan import AnswerSpec, SteeredName, name_text
 from ..wire.constants import MAX_TCP, RCODES
+from ..wire.edns import Subnet
 from ..wire.name import BadName, from_text
 from ..wire.query import Query, parse_query
 from .publication import Publication
@@ -57,8 +58,10 @@ def explain(
     }
     rule = 0
     if prepared.route is not None:
-        rule, scope = prepared.route.find_with_scope(number)
-        told["scope"] = max(0, scope - 96) if number >> 32 == 0xFFFF else scope
+        is_ipv4 = number >> 32 == 0xFFFF
+        subnet = Subnet(1 if is_ipv4 else 2, 32 if is_ipv4 else 128, number, b"")
+        rule, scope = rule_of(prepared.route, number, subnet, snapshot)
+        told["scope"] = max(0, scope - 96) if is_ipv4 else scope
     spec = None
     if prepared.leaf is None:
         spec = publication.plan.specs.get(prepared.numbers[rule])
@@ -124,7 +127,7 @@ def _steered(
                 "usable": seen.usable,
                 "total": seen.total,
                 "needed": seen.needed,
-                "reason": _pool_reason(seen.name, seen.reason, outcome),
+                "reason": _pool_reason(seen, outcome),
             }
             for seen in outcome.trace
         ],
@@ -141,11 +144,10 @@ def _data(address: str, spec: AnswerSpec) -> str:
     return address + "." if spec.family == 0 else address
 
 
-def _pool_reason(name: str, reason: str, outcome: Outcome) -> str:
-    chosen = outcome.choice is not None and any(name in d.pools for d in _draws(outcome.choice))
-    if chosen:
-        return "answers" if reason == "available" else f"answers: {reason}"
-    return f"passed over: {reason}" if reason != "available" else "not needed"
+def _pool_reason(seen: PoolTrace, outcome: Outcome) -> str:
+    if outcome.choice is not None and any(seen.name in d.pools for d in _draws(outcome.choice)):
+        return f"answers: {seen.reason}"
+    return f"{'not drawn' if seen.available else 'passed over'}: {seen.reason}"
 
 
 def _draws(choice: Choice) -> list[Drawn]:

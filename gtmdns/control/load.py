@@ -69,6 +69,8 @@ async def _run(config: Path, serials: Mapping[str, tuple[str, int]]) -> tuple[Lo
         said = bytearray()
         report, done = await _take(_chunks(process.stdout, said))
         status = await process.wait()
+    except BadFrame as error:
+        return LoadReport(mistakes=[_died(config, f"said what cannot be read: {error}")]), b""
     finally:
         if process.returncode is None:
             process.kill()
@@ -93,7 +95,11 @@ async def load_kept(keep: Path) -> LoadReport | None:
     async def whole() -> AsyncIterator[bytes]:
         yield octets
 
-    report, done = await _take(whole())
+    try:
+        report, done = await _take(whole())
+    except BadFrame as error:
+        log.error("%s cannot be used: %s", keep, error)
+        return None
     return report if done else None
 
 
@@ -104,32 +110,28 @@ async def _chunks(stream: asyncio.StreamReader, said: bytearray) -> AsyncIterato
 
 
 async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
-    """Return what was said, and whether the loader said that it was done."""
+    """Return what was said, and whether the loader said that it was done. Raises BadFrame."""
     report = LoadReport()
     decoder = Decoder()
     plan: Plan | None = None
     done = False
-    try:
-        async for octets in chunks:
-            for frame in decoder.feed(octets):
-                match frame:
-                    case ("files", look, digest, files):
-                        report.look, report.digest = look, digest
-                        report.files = tuple(map(Path, files))
-                    case ("mistakes", _):
-                        report.mistakes = mistakes_from(frame)
-                    case ("warnings", texts):
-                        report.warnings = texts
-                    case ("plan", part):
-                        plan = _grow(plan, part)
-                    case ("piece", *_):
-                        report.pieces.append(frame)
-                    case ("done",):
-                        done = True
-                await asyncio.sleep(0)
-    except BadFrame as error:
-        report.mistakes = [Mistake("loader", 1, 1, "", f"said what cannot be read: {error}")]
-        done = False
+    async for octets in chunks:
+        for frame in decoder.feed(octets):
+            match frame:
+                case ("files", look, digest, files):
+                    report.look, report.digest = look, digest
+                    report.files = tuple(map(Path, files))
+                case ("mistakes", _):
+                    report.mistakes = mistakes_from(frame)
+                case ("warnings", texts):
+                    report.warnings = texts
+                case ("plan", part):
+                    plan = _grow(plan, part)
+                case ("piece", *_):
+                    report.pieces.append(frame)
+                case ("done",):
+                    done = True
+            await asyncio.sleep(0)
     if done:
         report.plan = plan
     return report, done

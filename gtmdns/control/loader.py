@@ -66,16 +66,8 @@ class _Reading:
         return tuple(line for path in self.files for line in self._looks[path])
 
     def load_and_compile(self, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
-        try:
-            loaded = self._load()
-            compiled = compile_config(loaded, serials, int(time.time()))
-        except BadConfig as bad:
-            unseen = [path for path in bad.files if path not in self._looks]
-            self._note(bad.files or (self.path,))
-            for path in unseen:
-                if changed_since((path,), self._started):
-                    self._looks[path] = ((str(path), "changed while it was read"),)
-            raise BadConfig(bad.mistakes, self.files) from None
+        loaded = self._load()
+        compiled = compile_config(loaded, serials, int(time.time()))
         return compiled, warnings_of(loaded, compiled), self.files
 
     def _load(self) -> Loaded:
@@ -83,7 +75,11 @@ class _Reading:
         for _ in range(TRIES):
             self._started = time.time_ns() - CLOCK_STEP
             self._looks = {path: look((path,)) for path in known}
-            loaded = load(self.path)
+            try:
+                loaded = load(self.path)
+            except BadConfig as bad:
+                self._note_bad(bad.files or (self.path,))
+                raise
             databases = databases_of(loaded.base, loaded.config.geoip.databases)
             unseen = [path for path in loaded.files if path not in known]
             self._note(loaded.files + databases)  # databases are not read yet
@@ -96,6 +92,14 @@ class _Reading:
         self.files = tuple(dict.fromkeys(files))
         for path in self.files:
             self._looks.setdefault(path, look((path,)))
+
+    def _note_bad(self, files: tuple[Path, ...]) -> None:
+        """Note the files of a load that gave up, which is not tried again."""
+        unseen = [path for path in files if path not in self._looks]
+        self._note(files)
+        for path in unseen:
+            if changed_since((path,), self._started):
+                self._looks[path] = ((str(path), "changed while it was read"),)
 
     def _is_as_before(self, known: tuple[Path, ...]) -> bool:
         return all(look((path,)) == self._looks[path] for path in known)

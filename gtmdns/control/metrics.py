@@ -116,8 +116,7 @@ def _queries(control: Control) -> Iterator[Metric]:
 
 def _buffer_drops(control: Control) -> int:
     """Return the packets that the kernel dropped at our sockets, as /proc/net/udp tells."""
-    plan = control.publication.plan if control.publication is not None else None
-    ports = {address.rpartition(":")[2] for address in plan.server.listen} if plan else set()
+    ports = {address.rpartition(":")[2] for address in control.listen}
     wanted = {f"{int(port):04X}" for port in ports}
     drops = 0
     for name in ("udp", "udp6"):

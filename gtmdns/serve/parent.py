@@ -61,6 +61,7 @@ class Commands:
                          it is control's to remove
         --lifeline FD    see `lifeline`
         --workers N
+        --listen ADDRESS ...  as they were bound
         --admin FD       the listening socket of the HTTP API, where the parent opened one
 
     A worker gets the options of `arguments.Arguments`.
@@ -79,6 +80,7 @@ class Commands:
     def control(self, lifeline: int) -> CommandLine:
         words = [*self.control_command, "--channel", self.channel, "--runtime", self.runtime]
         words += ["--lifeline", str(lifeline), "--workers", str(len(self.bound.udp))]
+        words += ["--listen", *self.bound.addresses]
         if self.admin is None:
             return words, ()
         return [*words, "--admin", str(self.admin.fileno())], (self.admin.fileno(),)

@@ -123,15 +123,6 @@ def ancestors(name: WireName) -> Iterator[WireName]:
         yield name
 
 
-def within(name: WireName, octets: int) -> WireName:
-    """Return `name`, or its first ancestor that has at most `octets` (1 or more) in wire format."""
-    at = 0
-    excess = len(name) - octets
-    while at < excess:
-        at += 1 + name[at]
-    return WireName(name[at:]) if at else name
-
-
 def is_below(name: WireName, ancestor: WireName) -> bool:
     """Return whether `name` is a proper descendant of `ancestor`."""
     return len(name) > len(ancestor) and ancestor in ancestors(name)

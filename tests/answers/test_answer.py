@@ -27,6 +27,7 @@ from gtmdns.answers.answer import (
 from gtmdns.answers.choice import alias_table
 from gtmdns.wire.constants import SERVFAIL
 from tests.example_zone import ANSWERS
+from tests.laws import LAW
 
 TAG = FIRST_TAG
 
@@ -114,7 +115,9 @@ def test_a_shuffled_answer_counts_what_it_takes():
 
 @pytest.mark.parametrize("weights", [(1, 1), (1, 3), (1, 99), (2, 3, 5, 7)], ids=str)
 def test_weighted_leaves_have_exact_shares(weights):
-    made = weighted([(w, Fixed(leaf(r, TAG, 1))) for w, r in zip(weights, records(len(weights)), strict=True)])
+    made = weighted(
+        [(w, Fixed(leaf(r, TAG, 1))) for w, r in zip(weights, records(len(weights)), strict=True)]
+    )
     assert isinstance(made, Weighted)
 
     seen = Counter(order(each)[0] for each in every_ticket(made))
@@ -231,6 +234,7 @@ def test_several_are_drawn_by_weight_without_replacement(weights, take):
     assert dict(Followed(weights, take).shares()) == one_by_one(weights, take)
 
 
+@LAW
 @given(st.lists(st.integers(1, 1_000_000), min_size=1, max_size=12), st.data())
 def test_no_record_is_drawn_twice(weights, data):
     take = data.draw(st.integers(1, len(weights)))
@@ -264,13 +268,17 @@ CASES = ANSWERS | {
     "no rcode, no records": Fixed(leaf(None, TAG, 0)),
     "servfail": Fixed(leaf(None, TAG, SERVFAIL)),
     "nested in nested": Nested(alias_table([1, 2]), (ANSWERS["nested"], ANSWERS["several"])),
-    "weighted with an empty one": weighted([(1, Fixed(leaf(None, TAG, 0))), (2, Fixed(leaf(b"", TAG, 0)))]),
-    "weights up to a million": weighted([(n * 1000 + 1, Fixed(leaf(r, TAG, 1))) for n, r in enumerate(records(99))]),
+    "weighted with an empty one": weighted(
+        [(1, Fixed(leaf(None, TAG, 0))), (2, Fixed(leaf(b"", TAG, 0)))]
+    ),
+    "weights up to a million": weighted(
+        [(n * 1000 + 1, Fixed(leaf(r, TAG, 1))) for n, r in enumerate(records(99))]
+    ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=25)
+@settings(LAW, max_examples=25)
 @given(draw=st.integers(0, 2**64 - 1))
 def test_answers_survive_the_channel(name, draw):
     """Encoded, marshalled and decoded, an answer chooses the same for the same draw."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtmdns.answers.choice import MASK64, alias_table, split
+from tests.laws import LAW
 
 
 def draw_of(ticket: int, tickets: int) -> int:
@@ -27,6 +28,7 @@ def assert_exact(weights: list[int]) -> None:
     assert [n * sum(weights) for n in count] == [w * sum(count) for w in weights]
 
 
+@LAW
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any))
 def test_shares_are_exact(weights):
     assert_exact(weights)
@@ -34,13 +36,26 @@ def test_shares_are_exact(weights):
 
 @pytest.mark.parametrize(
     "weights",
-    [[1], [1, 1], [1, 3], [1, 99], [99, 1], [0, 1], [0, 0, 7], [1, 0, 1, 0], [1] * 300, [3, 3, 3], [1, 2, 3, 10_000]],
+    [
+        [1],
+        [1, 1],
+        [1, 3],
+        [1, 99],
+        [99, 1],
+        [0, 1],
+        [0, 0, 7],
+        [1, 0, 1, 0],
+        [1] * 300,
+        [3, 3, 3],
+        [1, 2, 3, 10_000],
+    ],
     ids=str,
 )
 def test_shares_of_the_usual_weights_are_exact(weights):
     assert_exact(weights)
 
 
+@LAW
 @given(st.lists(st.integers(0, 1_000_000), min_size=1, max_size=200).filter(any))
 def test_the_largest_weights_are_exact_by_their_slots(weights):
     """Too many tickets to try each: the slots are added up."""
@@ -54,6 +69,7 @@ def test_the_largest_weights_are_exact_by_their_slots(weights):
     assert [n * sum(weights) for n in count] == [w * table.tickets for w in weights]
 
 
+@LAW
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=8))
 def test_the_ends_of_the_draw_are_in_the_table(weights):
     table = alias_table(weights)
@@ -74,6 +90,7 @@ def test_split_is_splitmix64():
     assert split(1234567) == 6457827717110365317
 
 
+@LAW
 @given(st.integers(0, MASK64), st.integers(0, MASK64))
 def test_different_draws_split_differently(one, other):
     assert 0 <= split(one) <= MASK64

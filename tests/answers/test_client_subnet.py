@@ -16,7 +16,20 @@ from gtmdns.answers.responder import respond
 from gtmdns.answers.route import MAPPED, RouteTable
 from gtmdns.answers.snapshot import PRIVATE, Settings, SnapshotBuilder
 from tests.answers.asking import answered, ask, rcode, told
-from tests.example_zone import ELSEWHERE, EU, EU6, HOME, IN_EU, IN_US, OFFICE, US, address, example, fixed
+from tests.example_zone import (
+    ELSEWHERE,
+    EU,
+    EU6,
+    HOME,
+    IN_EU,
+    IN_US,
+    OFFICE,
+    US,
+    address,
+    example,
+    fixed,
+)
+from tests.laws import LAW
 
 EU_ANSWER, US_ANSWER, DEFAULT = ["192.0.2.1"], ["198.51.100.1"], ["203.0.113.1"]
 
@@ -27,7 +40,9 @@ def subnet(text: str) -> dns.edns.ECSOption:
 
 
 def asked(qname: str, prefix: str, client: int = IN_US, **options: Any) -> dns.message.Message:
-    return ask(f"{qname}.example.com", client=client, use_edns=0, options=[subnet(prefix)], **options)
+    return ask(
+        f"{qname}.example.com", client=client, use_edns=0, options=[subnet(prefix)], **options
+    )
 
 
 def echoed(response: dns.message.Message) -> list[str]:
@@ -62,6 +77,7 @@ CASES = [
     ("loopback",                      "region",   "127.0.0.1/32",          US_ANSWER,  "127.0.0.1/32/8"),
     ("link-local",                    "region",   "169.254.1.0/24",        US_ANSWER,  "169.254.1.0/24/16"),
     ("unique local",                  "region",   "fd00::/48",             US_ANSWER,  "fd00::/48/7"),
+    ("behind all private space",      "region",   "ff00::/16",             DEFAULT,    "ff00::/16/8"),
     ("NODATA in a region",            "down",     "192.0.2.0/24",          [],         "192.0.2.0/24/24"),
     # the answer does not depend on the client
     ("static",                        "www",      "192.0.2.0/24",          ["192.0.2.10"], "192.0.2.0/24/0"),
@@ -76,7 +92,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("qname", "prefix", "expected", "echo"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
+    ("qname", "prefix", "expected", "echo"),
+    [row[1:] for row in CASES],
+    ids=[row[0] for row in CASES],
 )
 def test_answer_and_scope(qname, prefix, expected, echo):
     response = asked(qname, prefix)
@@ -92,7 +110,9 @@ def test_a_region_by_servfail_tells_its_scope_too():
 
 
 def test_other_peoples_zones_have_scope_0():
-    query = dns.message.make_query("www.example.net", "A", use_edns=0, options=[subnet("192.0.2.0/24")])
+    query = dns.message.make_query(
+        "www.example.net", "A", use_edns=0, options=[subnet("192.0.2.0/24")]
+    )
 
     assert echoed(answered(query)) == ["192.0.2.0/24/0"]
 
@@ -120,12 +140,23 @@ def test_no_address_at_all():
 
     assert octets is not None
     assert octets.endswith(bytes.fromhex("0008 0004 0000 0000"))
-    assert octets[-19 - 4 : -19] == bytes((198, 51, 100, 1)), "the address before an OPT of 19 octets"
+    assert octets[-19 - 4 : -19] == bytes((198, 51, 100, 1)), (
+        "the address before an OPT of 19 octets"
+    )
 
 
 @pytest.mark.parametrize("name", ["region", "www", "no", "a.sub"])
 @pytest.mark.parametrize(
-    "data", ["", "0001", "00011801c00002", "00012100c000020100", "00011800c000", "00011700c00003", "0003080001"]
+    "data",
+    [
+        "",
+        "0001",
+        "00011801c00002",
+        "00012100c000020100",
+        "00011800c000",
+        "00011700c00003",
+        "0003080001",
+    ],
 )
 def test_a_malformed_option_is_formerr_whatever_is_asked(name, data):
     snapshot = example()
@@ -173,7 +204,7 @@ def rules(number: int, data: st.DataObject) -> list[int]:
     return found
 
 
-@settings(max_examples=150)
+@settings(LAW, max_examples=150)
 @given(cuts4, known4, st.integers(0, 2**16 - 1), st.booleans(), st.data())
 def test_the_scope_is_the_shortest_prefix_of_one_outcome(cuts, known, client, inside, data):
     base = 10 << 24 if inside else 0
@@ -182,7 +213,10 @@ def test_the_scope_is_the_shortest_prefix_of_one_outcome(cuts, known, client, in
     rules4 = rules(len(starts) + 1, data)
     route = RouteTable(starts, rules4, [V4, V4 + (1 << 32)], [2, MAPPED, 2])
     spans = tuple(
-        (V4 | base + (at >> 8 - length << 8 - length << shift), (V4 | base + (at >> 8 - length << 8 - length << shift)) + (1 << 8 - length + shift) - 1)
+        (
+            V4 | base + (at >> 8 - length << 8 - length << shift),
+            (V4 | base + (at >> 8 - length << 8 - length << shift)) + (1 << 8 - length + shift) - 1,
+        )
         for at, length in known
     )
     spans = tuple(sorted(clip(spans)))
@@ -232,8 +266,24 @@ def snapshot_of(route: RouteTable, known: tuple[tuple[int, int], ...]) -> Any:
     builder.add(("answers", tuple(fixed(address(f"192.0.2.{n}")).encoded() for n in range(3))))
     builder.add(("routed", ((0, (0, 1, 2)),)))
     builder.add(("zone", b"\x01z\x00", 0, b""))
-    builder.add(("nodes", 0, ((b"\x01z\x00", 0, (), None, None), (b"\x01r\x01z\x00", 0, ((1, ~0),), None, None))))
+    builder.add(
+        (
+            "nodes",
+            0,
+            ((b"\x01z\x00", 0, (), None, None), (b"\x01r\x01z\x00", 0, ((1, ~0),), None, None)),
+        )
+    )
     return builder.finish()
+
+
+def test_the_first_address_may_be_known():
+    """Nothing unplaced lies below it then."""
+    snapshot = snapshot_of(RouteTable([], [0], [2], [1, 2]), ((0, 1),))
+    query = dns.message.make_query("r.z", "A", use_edns=0, options=[subnet("::1/128")])
+
+    response = answered(query, snapshot=snapshot)
+
+    assert (told(response), echoed(response)) == (["192.0.2.1"], ["::1/128/127"])
 
 
 # fmt: off
@@ -255,7 +305,9 @@ CONSTANT = [
     [row[1:] for row in CONSTANT],
     ids=[row[0] for row in CONSTANT],
 )
-def test_scope_0_means_that_the_client_does_not_matter(starts4, rules4, starts6, rules6, prefix, everybody):
+def test_scope_0_means_that_the_client_does_not_matter(
+    starts4, rules4, starts6, rules6, prefix, everybody
+):
     snapshot = snapshot_of(RouteTable(starts4, rules4, starts6, rules6), ())
     query = dns.message.make_query("r.z", "A", use_edns=0, options=[subnet(prefix)])
 

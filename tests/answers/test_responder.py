@@ -3,6 +3,7 @@
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rdataclass
 import dns.rdatatype
@@ -10,16 +11,22 @@ import pytest
 
 from gtmdns.answers.cache import client_number
 from gtmdns.answers.responder import prepare, respond, servfail
-from gtmdns.answers.snapshot import EMPTY
+from gtmdns.answers.snapshot import EMPTY, Settings, SnapshotBuilder
+from gtmdns.answers.zone import Node
+from gtmdns.wire.name import ROOT
 from gtmdns.wire.query import parse_query
 from tests.answers.asking import answered, ask, rcode, section, told
 from tests.example_zone import (
+    APEX,
     ELSEWHERE,
     EU,
     EU6,
     EXAMPLE,
     IN_EU,
+    INNER,
+    SOA_RDATA,
     US,
+    rr,
 )
 from tests.example_zone import example as new_example
 
@@ -126,7 +133,9 @@ def test_name_servers_come_with_their_addresses():
     assert section(response.additional) == [("ns1.example.com.", "A", "192.0.2.53")]
 
 
-@pytest.mark.parametrize("qname", ["sub.example.com", "a.sub.example.com", "ns.sub.example.com", "x.y.sub.example.com"])
+@pytest.mark.parametrize(
+    "qname", ["sub.example.com", "a.sub.example.com", "ns.sub.example.com", "x.y.sub.example.com"]
+)
 @pytest.mark.parametrize("qtype", ["A", "NS", "ANY", "SOA", "TXT"])
 def test_at_and_below_a_zone_cut_is_a_referral(qname, qtype):
     response = ask(qname, qtype)
@@ -144,6 +153,36 @@ def test_ds_below_a_zone_cut_is_the_childs_to_answer():
     """At the cut DS is the parent's (RFC 4035 section 3.1.4.1), below it nothing is."""
     assert not ask("a.sub.example.com", "DS").flags & dns.flags.AA
     assert ask("sub.example.com", "DS").flags & dns.flags.AA
+
+
+def test_ds_of_a_zone_that_is_here_too_is_its_parents():
+    """Where the parent delegates it, DS is answered from there, all else from the zone itself."""
+    assert section(ask("inner.example.com", "DS").authority) == SOA
+    assert section(ask("inner.example.com", "MX").authority) == [
+        ("inner.example.com.", *SOA[0][1:])
+    ]
+    lonely = new_example()
+    del lonely.zones[APEX]
+    assert (
+        section(ask("inner.example.com", "DS", snapshot=lonely).authority)[0][0]
+        == "inner.example.com."
+    )
+    undelegated = new_example()
+    undelegated.zones[APEX].add(INNER, Node(0, ()))
+    assert (
+        section(ask("inner.example.com", "DS", snapshot=undelegated).authority)[0][0]
+        == "inner.example.com."
+    )
+
+
+def test_the_root_zone_has_no_parent_for_its_ds():
+    builder = SnapshotBuilder(1, Settings())
+    builder.add(("zone", ROOT, 0, rr(6, SOA_RDATA)[2:]))
+    builder.add(("nodes", 0, ((ROOT, 0, (), None, None),)))
+
+    response = ask(".", "DS", snapshot=builder.finish())
+
+    assert (rcode(response), response.authority[0].name) == ("NOERROR", dns.name.root)
 
 
 @pytest.mark.parametrize("qclass", [0, 2, 3, 4, 254, 255, 65535])
@@ -172,11 +211,15 @@ def test_every_type_is_answered(first):
     """A sample of all types, the odd ones included: an answer, NODATA or REFUSED, never a mistake."""
     known = {1: 1, 65: 1, 255: 1}  # A, HTTPS, ANY
     for number in {*range(first, first + 8192, 97), *range(max(first, 0), first + 300)}:
-        packet = bytes.fromhex("0001 0100 0001 0000 0000 0000 03777777 076578616d706c65 03636f6d 00")
+        packet = bytes.fromhex(
+            "0001 0100 0001 0000 0000 0000 03777777 076578616d706c65 03636f6d 00"
+        )
         response = respond(packet + number.to_bytes(2) + b"\0\1", IN_EU, EXAMPLE, 0)
 
         assert response is not None
-        assert (response[3] & 15, response[7]) == ((5, 0) if number in (251, 252) else (0, known.get(number, 0)))
+        assert (response[3] & 15, response[7]) == (
+            (5, 0) if number in (251, 252) else (0, known.get(number, 0))
+        )
 
 
 def test_every_draw_of_a_weighted_name_is_one_of_its_addresses():
@@ -199,11 +242,18 @@ VERSIONS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("version", "code"), [row[1:] for row in VERSIONS], ids=[row[0] for row in VERSIONS])
+@pytest.mark.parametrize(
+    ("version", "code"), [row[1:] for row in VERSIONS], ids=[row[0] for row in VERSIONS]
+)
 @pytest.mark.parametrize("dnssec", [False, True])
 def test_another_edns_version(version, code, dnssec):
     """BADVERS says which version we have, and nothing of the zone (RFC 6891 section 6.1.3)."""
-    response = ask("www.example.com", use_edns=version, want_dnssec=dnssec, options=[dns.edns.GenericOption(3, b"")])
+    response = ask(
+        "www.example.com",
+        use_edns=version,
+        want_dnssec=dnssec,
+        options=[dns.edns.GenericOption(3, b"")],
+    )
 
     assert (rcode(response), response.edns, response.answer) == (code, 0, [])
     assert (response.payload, response.options) == (1232, ())
@@ -225,7 +275,9 @@ def test_unknown_options_are_ignored_and_not_echoed():
 
 
 def test_formerr_behind_the_opt_record_keeps_edns():
-    query = dns.message.make_query("www.example.com", "A", use_edns=0, options=[dns.edns.GenericOption(8, b"")])
+    query = dns.message.make_query(
+        "www.example.com", "A", use_edns=0, options=[dns.edns.GenericOption(8, b"")]
+    )
 
     response = answered(query)
 
@@ -240,7 +292,15 @@ def test_prepare_alone_tells_what_is_known_of_a_question():
         for packet in [dns.message.make_query(f"{name}.example.com", "A").to_wire()]
     }
 
-    assert kept == {"www": True, "ent": True, "sub": True, "*.apps": True, "x.apps": False, "a.sub": False, "no": False}
+    assert kept == {
+        "www": True,
+        "ent": True,
+        "sub": True,
+        "*.apps": True,
+        "x.apps": False,
+        "a.sub": False,
+        "no": False,
+    }
 
 
 def test_servfail_answers_what_could_not_be_answered():

@@ -24,6 +24,7 @@ from tests.example_zone import (
     US,
 )
 from tests.example_zone import example as new_example
+from tests.laws import LAW
 
 LAST = 2**64 - 1  # the largest draw
 ERRORS = {1, 4, 5, 16}  # FORMERR, NOTIMP, REFUSED, BADVERS
@@ -112,7 +113,11 @@ PACKETS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("qname", "qtype", "client", "counted"), [row[1:] for row in TALLY], ids=[row[0] for row in TALLY])
+@pytest.mark.parametrize(
+    ("qname", "qtype", "client", "counted"),
+    [row[1:] for row in TALLY],
+    ids=[row[0] for row in TALLY],
+)
 def test_what_is_answered_is_counted(qname, qtype, client, counted):
     snapshot = new_example()
 
@@ -121,7 +126,9 @@ def test_what_is_answered_is_counted(qname, qtype, client, counted):
     assert snapshot.tally == counted
 
 
-@pytest.mark.parametrize(("packet", "counted"), [row[1:] for row in PACKETS], ids=[row[0] for row in PACKETS])
+@pytest.mark.parametrize(
+    ("packet", "counted"), [row[1:] for row in PACKETS], ids=[row[0] for row in PACKETS]
+)
 def test_what_is_not_answered_is_counted_too(packet, counted):
     snapshot = new_example()
 
@@ -138,7 +145,9 @@ queries = st.builds(
     lambda name, qtype, edns, size: dns.message.make_query(
         f"{name}.example.com", qtype, use_edns=edns, payload=size, id=7
     ).to_wire(),
-    st.sampled_from(["www", "region", "x.apps", "big", "huge", "a.sub", "nested", "no", "servfail"]),
+    st.sampled_from(
+        ["www", "region", "x.apps", "big", "huge", "a.sub", "nested", "no", "servfail"]
+    ),
     st.sampled_from(["A", "AAAA", "TXT", "ANY", "NS", "HTTPS"]),
     st.sampled_from([False, 0]),
     st.sampled_from([0, 512, 513, 700, 1232, 4096, 65535]),
@@ -166,7 +175,7 @@ def assert_lawful(packet: bytes, draw: int, limit: int | None) -> None:
     assert len(response) <= allowed
 
 
-@settings(max_examples=200)
+@settings(LAW, max_examples=200)
 @given(st.binary(max_size=600), st.integers(0, LAST))
 @example(b"\x00" * 12, 0)
 def test_any_octets_are_answered_or_ignored(packet, draw):
@@ -174,7 +183,7 @@ def test_any_octets_are_answered_or_ignored(packet, draw):
     assert_lawful(packet, draw, None)
 
 
-@settings(max_examples=300)
+@settings(LAW, max_examples=300)
 @given(queries, mutations, st.integers(0, LAST), st.sampled_from([None, 512, 1232, MAX_TCP]))
 def test_mutated_queries_are_answered_or_ignored(packet, changes, draw, limit):
     mutated = bytearray(packet)

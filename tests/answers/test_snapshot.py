@@ -4,6 +4,7 @@ import gc
 import marshal
 import weakref
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,7 @@ from tests.example_zone import (
     fixed,
     pieces,
 )
+from tests.laws import LAW
 
 
 def test_pieces_survive_marshal_and_make_the_snapshot():
@@ -44,7 +46,9 @@ def test_pieces_survive_marshal_and_make_the_snapshot():
     snapshot = builder.finish()
 
     assert (snapshot.generation, snapshot.settings) == (9, Settings(False, 4096))
-    assert [answer.encoded() for answer in snapshot.answers] == [a.encoded() for a in ANSWERS.values()]
+    assert [answer.encoded() for answer in snapshot.answers] == [
+        a.encoded() for a in ANSWERS.values()
+    ]
     assert [route.encode() for route in snapshot.routes] == [ROUTE.encode()]
     assert list(snapshot.zones) == [APEX, INNER]
     assert snapshot.known_private == KNOWN_PRIVATE
@@ -71,7 +75,11 @@ def test_nodes_may_come_in_any_number_of_pieces():
                 builder.add((kind, (item,)))
     snapshot = builder.finish()
 
-    packet = bytes.fromhex("0001 0100 0001 0000 0000 0000") + from_text("x.apps.example.com") + b"\0\1\0\1"
+    packet = (
+        bytes.fromhex("0001 0100 0001 0000 0000 0000")
+        + from_text("x.apps.example.com")
+        + b"\0\1\0\1"
+    )
     assert respond(packet, 0, snapshot, 0) == respond(packet, 0, EXAMPLE, 0)
 
 
@@ -97,7 +105,9 @@ ZONES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("qname", "apex"), [row[1:] for row in ZONES], ids=[row[0] for row in ZONES])
+@pytest.mark.parametrize(
+    ("qname", "apex"), [row[1:] for row in ZONES], ids=[row[0] for row in ZONES]
+)
 def test_the_zone_of_a_name(qname, apex):
     zone = EXAMPLE.zone_of(from_text(qname))
 
@@ -148,7 +158,12 @@ def test_release_frees_every_node_and_answer_in_slices(monkeypatch):
     builder.add(("answers", [Fixed(ANSWERS["www"].choose(0)).encoded()] * (2 * RELEASE_STEP)))
     snapshot = builder.finish()
     del builder
-    nodes = [weakref.ref(node) for zone in snapshot.zones.values() for shard in zone.shards for node in shard.values()]
+    nodes = [
+        weakref.ref(node)
+        for zone in snapshot.zones.values()
+        for shard in zone.shards
+        for node in shard.values()
+    ]
     assert len(nodes) > 3 * RELEASE_STEP
     answers = len(snapshot.answers)
 
@@ -205,16 +220,38 @@ def test_unplaced(known, client, expected):
     assert sum(bound <= number for bound in bounds) % 2 == expected
 
 
-@given(st.sets(st.tuples(st.integers(6, 14), st.integers(0, 2**14 - 1)), max_size=5), st.integers(0, 2**14 - 1))
+@LAW
+@given(
+    st.sets(st.tuples(st.integers(6, 14), st.integers(0, 2**14 - 1)), max_size=5),
+    st.integers(0, 2**14 - 1),
+)
 def test_unplaced_is_private_space_that_is_not_known(known, high):
     """For any known networks, overlapping or not, and any address of 10.0.0.0/10."""
     base = 10 << 24
     networks = [
         (base + (at >> 14 - length << 14 - length << 8), length + 10) for length, at in known
     ]
-    spans = [(0xFFFF << 32 | first, 0xFFFF << 32 | first + (1 << 32 - length) - 1) for first, length in networks]
+    spans = [
+        (0xFFFF << 32 | first, 0xFFFF << 32 | first + (1 << 32 - length) - 1)
+        for first, length in networks
+    ]
     client = 0xFFFF << 32 | base + (high << 8)
 
     inside = sum(bound <= client for bound in unplaced(spans)) % 2
 
     assert inside == (not any(first <= client <= last for first, last in spans))
+
+
+def test_a_name_of_127_labels_does_not_cost_127_looks():
+    class Counting(dict[Any, Any]):
+        looks = 0
+
+        def get(self, name: Any, default: Any = None) -> Any:
+            self.looks += 1
+            return super().get(name, default)
+
+    snapshot = example()
+    snapshot.zones = counting = Counting(snapshot.zones)
+
+    assert snapshot.zone_of(from_text("a." * 127)) is None
+    assert counting.looks <= (len(INNER) + 1) // 2

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gtmdns.answers.zone import Node, Zone
 from gtmdns.wire.name import ROOT, WireName, ancestors, from_text, is_below, to_text
 from tests.example_zone import APEX, EXAMPLE
+from tests.laws import LAW
 
 ZONE = EXAMPLE.zones[APEX]
 
@@ -54,7 +55,9 @@ def test_the_entry_of_a_type():
 
 
 LABELS = ["a", "b", "*"]
-names = st.lists(st.sampled_from(LABELS), max_size=4).map(lambda each: from_text(".".join([*each, "z"])))
+names = st.lists(st.sampled_from(LABELS), max_size=4).map(
+    lambda each: from_text(".".join([*each, "z"]))
+)
 
 
 def build(owners: set[WireName], cuts: set[WireName]) -> Zone:
@@ -74,7 +77,12 @@ def build(owners: set[WireName], cuts: set[WireName]) -> Zone:
     return zone
 
 
-@given(st.sets(names, max_size=6), st.sets(names.filter(lambda name: to_text(name)[0] in "ab"), max_size=2), names)
+@LAW
+@given(
+    st.sets(names, max_size=6),
+    st.sets(names.filter(lambda name: to_text(name)[0] in "ab"), max_size=2),
+    names,
+)
 def test_lookup_is_the_algorithm_of_the_rfc(owners, cuts, qname):
     """From the apex down: a cut ends it; else the name, else the wildcard of the closest encloser."""
     cuts = {cut for cut in cuts if not any(is_below(cut, other) for other in cuts)}
@@ -94,3 +102,14 @@ def test_lookup_is_the_algorithm_of_the_rfc(owners, cuts, qname):
 
     assert found is expected
     assert exists is (zone.get(qname) is not None)
+
+
+def test_a_name_of_127_labels_does_not_cost_127_looks(monkeypatch):
+    looked = []
+    get = Zone.get
+    monkeypatch.setattr(Zone, "get", lambda zone, name: looked.append(name) or get(zone, name))
+
+    ZONE.lookup(from_text("a." * 121 + "example.com"))
+
+    assert len(looked) <= 2 + ZONE.longest // 2, "the name, and those not longer than a node's"
+    assert ZONE.longest == max(len(name) for shard in ZONE.shards for name in shard)

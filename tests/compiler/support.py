@@ -13,6 +13,7 @@ from textwrap import dedent
 import dns.message
 import dns.name
 import dns.rcode
+from hypothesis import settings
 
 from gtmdns.answers.answer import Answer, Fixed, Leaf, Nested, Several, Shuffled, Weighted
 from gtmdns.answers.cache import client_number
@@ -24,6 +25,7 @@ from gtmdns.config.load import Loaded, load
 from gtmdns.config.mistakes import BadConfig
 
 NOW = 1_800_000_000  # Unix time of every compilation here
+LAW = settings(deadline=None, derandomize=True, max_examples=300)  # the same examples each time
 PLAIN = "geoip: {databases: []}\n"
 ZONE = """
 zones:

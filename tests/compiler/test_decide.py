@@ -36,6 +36,7 @@ from gtmdns.config.model import (
 )
 from gtmdns.config.targets import parse_target
 from gtmdns.control.explain import shares_of
+from tests.compiler.support import LAW
 
 ADDRESSES = {
     **{name: f"192.0.2.{n}" for n, name in enumerate(["a1", "a2", "b1", "b2", "c1", "w1", "w2", "w0", "x1"], 1)},
@@ -257,7 +258,7 @@ def test_the_trace_tells_what_was_looked_at_and_why_it_was_passed_over() -> None
     assert seen == [
         ("six", False, 0, 0, 1, "no IPv4 endpoint"),
         ("two", False, 1, 3, 2, "1 of 3 endpoints usable, 2 needed"),
-        ("c", True, 1, 1, 1, "available"),
+        ("c", True, 1, 1, 1, "1 of 1 endpoints usable"),
     ]
 
 
@@ -401,6 +402,7 @@ def model_shares(mixture: Mixture) -> dict[str, Fraction]:
     return shares
 
 
+@LAW
 @given(target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD)
 def test_decisions_are_those_of_the_model(target: Target, family: Any, down: str) -> None:
     up = usable(down)
@@ -418,6 +420,7 @@ def test_decisions_are_those_of_the_model(target: Target, family: Any, down: str
     assert outcome.all_down == (bool(expected) and not model(target, family, up, minima=True))
 
 
+@LAW
 @given(
     target=ADDRESS_TARGETS,
     family=FAMILIES,
@@ -457,6 +460,7 @@ def all_pools(target: Target) -> set[str]:
     return set().union(*map(all_pools, members))
 
 
+@LAW
 @given(target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD)
 def test_shares_add_up_to_what_one_answer_holds(target: Target, family: Any, down: str) -> None:
     choice = decide(target, family, POOLS, usable(down)).choice

@@ -14,7 +14,7 @@ from gtmdns.compiler.octets import Tags, answer_of
 from gtmdns.compiler.plan import AnswerSpec
 from gtmdns.config.model import PoolRef, Target
 from gtmdns.control.explain import shares_of
-from tests.compiler.support import records_of, shares_held
+from tests.compiler.support import LAW, records_of, shares_held
 from tests.compiler.test_decide import (
     ADDRESS_TARGETS,
     ADDRESSES,
@@ -40,6 +40,7 @@ def decided(spec: AnswerSpec, down: str) -> Outcome:
     return decide(spec.target, spec.family, POOLS, usable(down), spec.when_all_down)
 
 
+@LAW
 @given(target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD)
 def test_the_octets_hold_the_shares_that_are_printed(
     target: Target, family: Family, down: str
@@ -52,6 +53,7 @@ def test_the_octets_hold_the_shares_that_are_printed(
     assert shares_held(answer) == (shares_of(outcome.choice) if outcome.choice else {})
 
 
+@LAW
 @given(target=NAME_TARGETS, down=DEAD)
 def test_a_cname_is_one_and_its_shares_are_exact(target: Target, down: str) -> None:
     spec = spec_of(target, 0)
@@ -65,6 +67,7 @@ def test_a_cname_is_one_and_its_shares_are_exact(target: Target, down: str) -> N
         assert len(records_of(answer.choose(draw))) == 1
 
 
+@LAW
 @given(target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD, draw=st.integers(0, 2**64 - 1))
 def test_an_answer_holds_different_endpoints_of_one_family_and_one_ttl(
     target: Target, family: Family, down: str, draw: int

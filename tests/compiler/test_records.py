@@ -21,6 +21,7 @@ from gtmdns.compiler.records import (
 )
 from gtmdns.config.records import RR_TYPES
 from gtmdns.wire.name import from_text
+from tests.compiler.support import LAW
 
 ORIGIN = from_text("example.test.")
 
@@ -104,12 +105,14 @@ def check_any(rtype: str, text: str) -> None:
     assert read_back(rtype, octets)
 
 
+@LAW
 @given(rtype=st.sampled_from(RR_TYPES), text=st.text(max_size=40))
 def test_any_text_is_a_record_or_a_bad_record(rtype: str, text: str) -> None:
     """Invariant: nothing else is raised, and what is made can be read back."""
     check_any(rtype, text)
 
 
+@LAW
 @given(
     rtype=st.sampled_from(RR_TYPES),
     words=st.lists(

@@ -1,15 +1,14 @@
 """Back ends in a process of their own, well or badly behaved, that can be killed and frozen.
 
-    python -m tests.conformance.back_ends JOURNAL HOST:PORT:MANNER ... [--tls PEM]
+    python -m tests.conformance.back_ends JOURNAL HOST:PORT:MANNER ...
 
-On 0.0.0.0 one back end answers on all addresses of 127.0.0.0/8. The journal gets a line for
+MANNER is a key of MANNERS, or tls=FILE: "ok" over TLS with this key and certificate. On 0.0.0.0 one back end answers on all addresses of 127.0.0.0/8. The journal gets a line for
 each connection: time, the address that was asked, "open"; and when it ends: time, address,
 "closed", octets sent.
 """
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import ssl
@@ -45,11 +44,9 @@ class Connection:
 class BackEnds:
     """The process. `with BackEnds(folder, ["127.0.2.1:8000:ok"]) as back_ends: ...`"""
 
-    def __init__(self, folder: Path, listeners: Sequence[str], tls: Path | None = None) -> None:
-        name = "-".join(listeners).replace(":", "_")
-        self._journal = folder / f"journal-{name[:80]}"
+    def __init__(self, folder: Path, listeners: Sequence[str]) -> None:
+        self._journal = folder / f"journal-{listeners[0].replace(':', '-')}"
         self._listeners = listeners
-        self._tls = ["--tls", str(tls)] if tls else []
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -70,7 +67,7 @@ class BackEnds:
         assert self._process is None
         command = [PYTHON, "-m", "tests.conformance.back_ends", str(self._journal)]
         self._process = subprocess.Popen(
-            [*command, *self._listeners, *self._tls], stdin=subprocess.DEVNULL,
+            [*command, *self._listeners], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, cwd=ROOT,
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -169,8 +166,7 @@ async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> i
 
 
 MANNERS: dict[str, Manner] = {
-    "ok": ok, "redirect": redirect, "silent": silent, "dribble": dribble, "huge": huge,
-    "reset": reset, "tls": ok,
+    "ok": ok, "redirect": redirect, "silent": silent, "dribble": dribble, "huge": huge, "reset": reset,
 }  # fmt: skip
 
 
@@ -189,16 +185,16 @@ async def converse(
         journal.write(f"{time.time():.6f} {address} closed {octets}\n")
 
 
-async def serve(listeners: Sequence[str], tls: str | None, journal: TextIO) -> None:
+async def serve(listeners: Sequence[str], journal: TextIO) -> None:
     servers = []
     for each in listeners:
         host, port, manner = each.split(":")
+        kind, _, certificate = manner.partition("=")
         context = None
-        if manner == "tls":
-            assert tls is not None
+        if kind == "tls":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls)
-        handler = partial(converse, MANNERS[manner], journal)
+            context.load_cert_chain(certificate)
+        handler = partial(converse, ok if context else MANNERS[kind], journal)
         servers.append(
             await asyncio.start_server(handler, host, int(port), ssl=context, backlog=1024)
         )
@@ -210,12 +206,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("journal")
     parser.add_argument("listeners", nargs="+")
-    parser.add_argument("--tls")
     arguments = parser.parse_args()
     with open(arguments.journal, "a", buffering=1) as journal:
-        asyncio.run(serve(arguments.listeners, arguments.tls, journal))
+        asyncio.run(serve(arguments.listeners, journal))
 
 
 if __name__ == "__main__":
-    os.environ.pop("PYTHONWARNINGS", None)
     main()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Asked, Load, Plan
-from tests.conformance.server import Late, Server, eventually, free_port, serving
+from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
 
 BATCH = 64  # queries that a worker reads in one go; a killed one takes at most these with it
 BACK_IN = 1.0  # seconds from a worker's death until its successor answers
@@ -95,7 +95,7 @@ def kill_control(folder: Path, *, rate: float, broken: bool) -> str:
     """
     port = free_port("0.0.0.0")
     listeners = [f"{address}:{port}:ok" for address in (ALIVE, KILLED)]
-    folder.mkdir(exist_ok=True)
+    folder = fresh(folder)
     good, bad = CONFIG.format(port=port), BROKEN.format(port=port)
     with (
         BackEnds(folder, listeners[:1]) as alive,

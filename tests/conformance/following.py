@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Load, Outcome, Plan
-from tests.conformance.server import Late, Server, eventually, free_port, serving
+from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
 
 ONE, TWO, THREE, FOUR, SPARE = (f"127.0.9.{number}" for number in range(1, 6))
 WWW, CHAIN, AMONG = "www.gtm.test", "chain.gtm.test", "among.gtm.test"
@@ -78,7 +78,7 @@ class Event:
 
 def follow(folder: Path, *, rate: float, interval: float, timeout: float) -> list[str]:
     """Run the scene; return lines that tell what was measured. Raises Late where a bound is missed."""
-    port = free_port("0.0.0.0")
+    folder, port = fresh(folder), free_port("0.0.0.0")
     down_bound = FALL * interval + timeout + MARGIN
     up_bound = RISE * interval + timeout + MARGIN
     events: list[Event] = []
@@ -96,11 +96,11 @@ def follow(folder: Path, *, rate: float, interval: float, timeout: float) -> lis
 
     with ExitStack() as stack:
         ends = {
-            address: stack.enter_context(BackEnds(_made(folder), [f"{address}:{port}:ok"]))
+            address: stack.enter_context(BackEnds(folder, [f"{address}:{port}:ok"]))
             for address in (ONE, TWO, THREE, FOUR)
         }
         config = CONFIG.format(port=port, interval=interval, timeout=timeout)
-        server = stack.enter_context(serving(_made(folder), config))
+        server = stack.enter_context(serving(folder, config))
         eventually(lambda: _all_are(server, "up", ONE, TWO, THREE, FOUR), "all back ends are up")
         names = [WWW, CHAIN, AMONG]
         load = stack.enter_context(
@@ -133,12 +133,6 @@ def follow(folder: Path, *, rate: float, interval: float, timeout: float) -> lis
     assert outcome.lost == []
     assert_spares_rested(events, outcome)
     return [*judge(events, outcome), f"load: {outcome}"]
-
-
-def _made(folder: Path) -> Path:
-    """Return `folder`; a scene that is run twice finds its old files there and does not mind."""
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 @contextmanager

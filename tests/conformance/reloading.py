@@ -105,7 +105,8 @@ def reload_often(server: Server, *, reloads: int, rate: float) -> str:
     """Reload so many times under load, one after the other; return a line of figures."""
     story = at_zero(server)
     begun = time.monotonic()
-    with Load(Plan("127.0.0.1", server.port, NAMES, rate=rate, seconds=600)) as load:
+    plan = Plan("127.0.0.1", server.port, NAMES, rate=rate, seconds=60 + 5 * reloads)
+    with Load(plan) as load:
         for number in range(1, reloads + 1):
             story.write_and_reload(server, number)
         outcome = load.finish()

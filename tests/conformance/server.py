@@ -16,11 +16,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import dns.edns
@@ -47,6 +47,11 @@ def eventually(condition: Callable[[], Value], what: str, seconds: float = PATIE
             return value
         assert time.monotonic() < deadline, f"after {seconds:g} s still not: {what}"
         time.sleep(0.01)
+
+
+def fresh(folder: Path) -> Path:
+    """Return a new folder inside `folder`, so that a second try finds nothing of the first."""
+    return Path(tempfile.mkdtemp(dir=folder))
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -122,6 +127,7 @@ class Server:
         port: int | None = None,
         workers: int = 2,
         path: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.host, self.port = host, port or free_port(host)
         self.admin_port = free_port()
@@ -129,7 +135,7 @@ class Server:
         self.file = path or folder / "gtmdns.yaml"
         self.log_file = folder / "log"
         self.status: int | None = None
-        self._folder = folder
+        self._environment = environment
         self._mark = uuid.uuid4().hex
         self._process: subprocess.Popen[bytes] | None = None
         self._runtime = Path(tempfile.mkdtemp(prefix="gtmdns-test-"))
@@ -145,7 +151,8 @@ class Server:
             "--listen", f"{self.host}:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}",
             "--workers", str(self.workers),
         ]  # fmt: skip
-        environment = {**os.environ, MARK: self._mark, "TMPDIR": str(self._runtime)}
+        environment = {**os.environ, **self._environment}
+        environment |= {MARK: self._mark, "TMPDIR": str(self._runtime)}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
@@ -351,9 +358,6 @@ def run(*words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]
         [PYTHON, "-m", "gtmdns", *words], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-
-
-SERVE = partial(run, "serve")
 
 
 class Machine:

@@ -22,27 +22,33 @@ from tests.conformance.probing import (
     hang,
     storm,
 )
-from tests.conformance.server import Late, eventually, free_port, in_time, serving
+from tests.conformance.server import Late, eventually, free_port, fresh, in_time, serving
+from tests.health.servers import Authority
 
 INTERVAL, TIMEOUT = 0.6, 0.3
 MARGIN = 0.2  # seconds after its timeout at which a probe has to have ended
 PROBES = 5
 
-OK, REDIRECT, SILENT, DRIBBLE, HUGE_BODY, RESET, EXPIRED, BLACKHOLE, NOBODY = (
-    f"127.0.9.{number}" for number in range(31, 40)
+OK, REDIRECT, SILENT, DRIBBLE, HUGE_BODY, RESET, BLACKHOLE, NOBODY = (
+    f"127.0.9.{number}" for number in range(31, 39)
 )
+GOOD, EXPIRED, STRANGE = (f"127.0.9.{number}" for number in range(41, 44))
 # address, how it behaves, verdict, words of the last result
 # fmt: off
-CASES = [
+PLAIN = [
     (OK,        "ok",       "up",   "200"),
     (REDIRECT,  "redirect", "down", "302"),
     (SILENT,    "silent",   "down", "timeout"),
     (DRIBBLE,   "dribble",  "down", "timeout"),
     (HUGE_BODY, "huge",     "up",   "200"),
     (RESET,     "reset",    "down", "reset"),
-    (EXPIRED,   "tls",      "down", "certificate has expired"),
     (BLACKHOLE, None,       "down", "timeout"),
     (NOBODY,    None,       "down", "refused"),
+]
+SEALED = [
+    (GOOD,      "good",     "up",   "200"),
+    (EXPIRED,   "expired",  "down", "expired"),
+    (STRANGE,   "strange",  "down", "self-signed"),
 ]
 # fmt: on
 
@@ -52,8 +58,8 @@ health_checks:
   web: {{type: http, port: {port}, interval: {interval}, timeout: {timeout}, fall: 2, expect_status: ["200"]}}
   tls: {{type: https, port: {port}, interval: {interval}, timeout: {timeout}, fall: 2}}
 pools:
-  many: {{health_check: web, endpoints: [{web}]}}
-  sealed: {{health_check: tls, endpoints: [{tls}]}}
+  many: {{health_check: web, endpoints: [{plain}]}}
+  sealed: {{health_check: tls, endpoints: [{sealed}]}}
 zones:
   gtm.test:
     nameservers: {{ns1: [127.0.0.1]}}
@@ -63,28 +69,42 @@ zones:
 """
 
 
-def expired_certificate(folder: Path) -> Path:
-    """Write a key and a certificate that was good until yesterday."""
+class Certificates:
+    """An authority that the server trusts, and one certificate for each back end of SEALED."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        authority = Authority.make(folder)
+        self.trusted = folder / "authority"
+        self.trusted.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+        authority.server((GOOD,))
+        (self.good,) = made = list(folder.glob("*.pem"))
+        authority.server((EXPIRED,), first_day=-9, last_day=-1)
+        (self.expired,) = set(folder.glob("*.pem")) - set(made)
+        self.strange = folder / "strange"
+        self.strange.write_bytes(self_signed(STRANGE))
+
+
+def self_signed(address: str) -> bytes:
+    """Return a key and a certificate that nobody has to trust, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "expired.example")])
-    today = datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(today - datetime.timedelta(days=9))
-        .not_valid_after(today - datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    file = folder / "expired.pem"
-    file.write_bytes(private + certificate.public_bytes(pem))
-    return file
+    return private + certificate.public_bytes(pem)
 
 
 @contextmanager
@@ -105,18 +125,22 @@ def blackhole(address: str, port: int) -> Iterator[None]:
 def probe_all(folder: Path) -> dict[str, Any]:
     """Serve until every endpoint was probed PROBES times; return the API's rows by address."""
     port = free_port("0.0.0.0")
+    certificates = Certificates(folder / "certificates")
     config = MANNERS.format(
         port=port,
         interval=INTERVAL,
         timeout=TIMEOUT,
-        web=", ".join(case[0] for case in CASES if case[0] != EXPIRED),
-        tls=EXPIRED,
+        plain=", ".join(case[0] for case in PLAIN),
+        sealed=", ".join(case[0] for case in SEALED),
     )
-    listeners = [f"{address}:{port}:{manner}" for address, manner, *_ in CASES if manner]
+    listeners = [f"{address}:{port}:{manner}" for address, manner, *_ in PLAIN if manner]
+    for address, name, *_ in SEALED:
+        listeners.append(f"{address}:{port}:tls={getattr(certificates, name)}")
+    trust = {"SSL_CERT_FILE": str(certificates.trusted)}
     with (
         blackhole(BLACKHOLE, port),
-        BackEnds(folder, listeners, expired_certificate(folder)) as back_ends,
-        serving(folder, config) as server,
+        BackEnds(folder, listeners) as back_ends,
+        serving(folder, config, environment=trust) as server,
     ):
 
         def probed(address: str) -> int:
@@ -131,34 +155,30 @@ def probe_all(folder: Path) -> dict[str, Any]:
     return rows
 
 
-def test_each_kind_of_back_end(tmp_path: Path) -> None:
-    rows = probe_all(tmp_path)
-
-    told = {
-        address: (row["verdict"], row["checks"][0]["last_result"]) for address, row in rows.items()
-    }
-    for address, manner, verdict, words in CASES:
-        assert told[address][0] == verdict, (manner, told[address])
-        assert words in told[address][1]["reason"].lower(), (manner, told[address])
-
-
-def slow_probes(folder: Path) -> str:
-    """Return a line on how long probes took that ran into their timeout."""
-    folder.mkdir(exist_ok=True)
+def each_kind(folder: Path) -> str:
+    """Check every verdict and its reason; return how long the probes took that hung."""
+    folder = fresh(folder)
     rows = probe_all(folder)
-    took = {a: rows[a]["checks"][0]["last_result"]["seconds"] for a in (SILENT, DRIBBLE, BLACKHOLE)}
+    last = {address: row["checks"][0]["last_result"] for address, row in rows.items()}
+    for address, manner, verdict, words in PLAIN + SEALED:
+        assert rows[address]["verdict"] == verdict, (manner, rows[address])
+        assert words in last[address]["reason"].lower(), (manner, rows[address])
+    took = {address: last[address]["seconds"] for address in (SILENT, DRIBBLE, BLACKHOLE)}
+    assert min(took.values()) >= 0.9 * TIMEOUT
     if max(took.values()) > TIMEOUT + MARGIN:
         raise Late(f"probes went on after their timeout: {took}")
-    assert min(took.values()) >= 0.9 * TIMEOUT
     return f"probes with a timeout of {TIMEOUT} s ended after {took}"
 
 
-def test_each_probe_ends_at_its_timeout(tmp_path: Path) -> None:
-    print(in_time(lambda: slow_probes(tmp_path)))
+def test_each_kind_of_back_end(tmp_path: Path) -> None:
+    print(in_time(lambda: each_kind(tmp_path)))
 
 
 def test_checks_that_hang_cost_no_query_anything(tmp_path: Path) -> None:
-    print(in_time(lambda: hang(tmp_path, checks=300, rate=500, queries=1500)))
+    figures = in_time(
+        lambda: hang(tmp_path, checks=300, interval=1.5, timeout=1, rate=1000, queries=2000)
+    )
+    print(figures)
 
 
 def test_first_probes_are_spread(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.conformance.server import (
     Late,
     Server,
     eventually,
+    fresh,
     in_time,
     serving,
 )
@@ -36,7 +37,7 @@ def ports_in_use() -> set[int]:
 
 def refused_start(folder: Path) -> str:
     """Start with a broken file, looking at its ports all the time; return a line of figures."""
-    server = Server(folder, BROKEN)
+    server = Server(fresh(folder), BROKEN)
     try:
         started = time.monotonic()
         server.start()
@@ -112,7 +113,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 
 def terminate(folder: Path, number: int, rate: float) -> str:
     """SIGTERM under load; return a line of figures. Every query sent before it is answered."""
-    folder.mkdir(exist_ok=True)
+    folder = fresh(folder)
     with serving(folder, config(0)) as server:
         with Load(Plan("127.0.0.1", server.port, NAMES, rate=rate, seconds=60)) as load:
             time.sleep(0.5)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gtmdns.wire.constants import FORMERR
 from gtmdns.wire.edns import IPV4_MAPPED, Subnet, opt_record, parse_subnet, subnet_option
 from gtmdns.wire.query import BadQuery
+from tests.laws import LAW
 
 # fmt: off
 BAD = [
@@ -60,16 +61,23 @@ def test_every_malformed_option_is_formerr(octets):
     assert bad.value.rcode == FORMERR
 
 
-@pytest.mark.parametrize(("octets", "family", "source", "address"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
+@pytest.mark.parametrize(
+    ("octets", "family", "source", "address"),
+    [row[1:] for row in GOOD],
+    ids=[row[0] for row in GOOD],
+)
 def test_good_options(octets, family, source, address):
     octets = bytes.fromhex(octets)
     number = int(ip_network(address).network_address)
 
     subnet = parse_subnet(octets)
 
-    assert subnet == Subnet(family, source, number | (IPV4_MAPPED if family == 1 else 0), octets[4:])
+    assert subnet == Subnet(
+        family, source, number | (IPV4_MAPPED if family == 1 else 0), octets[4:]
+    )
 
 
+@LAW
 @given(st.binary(max_size=24))
 def test_any_octets_are_a_subnet_or_formerr(octets):
     """And what is a subnet is one to dnspython, and goes back as it came with scope 0."""
@@ -82,9 +90,13 @@ def test_any_octets_are_a_subnet_or_formerr(octets):
         judge = dns.edns.option_from_wire_parser(dns.edns.ECS, dns.wire.Parser(octets))
         assert isinstance(judge, dns.edns.ECSOption)
         assert (judge.family, judge.srclen) == (subnet.family, subnet.source)
-        assert int(ip_network(judge.address).network_address) | IPV4_MAPPED * (judge.family == 1) == subnet.client
+        assert (
+            int(ip_network(judge.address).network_address) | IPV4_MAPPED * (judge.family == 1)
+            == subnet.client
+        )
 
 
+@LAW
 @given(st.sampled_from((4, 6)), st.data())
 def test_what_dnspython_writes_is_read(version, data):
     width = 32 if version == 4 else 128
@@ -113,13 +125,18 @@ SCOPES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("octets", "scope", "written"), [row[1:] for row in SCOPES], ids=[row[0] for row in SCOPES])
+@pytest.mark.parametrize(
+    ("octets", "scope", "written"), [row[1:] for row in SCOPES], ids=[row[0] for row in SCOPES]
+)
 def test_the_option_of_a_response_echoes_all_but_the_scope(octets, scope, written):
     octets = bytes.fromhex(octets)
 
     option = subnet_option(parse_subnet(octets), scope)
 
-    assert option == b"\x00\x08" + len(octets).to_bytes(2) + octets[:3] + bytes((written,)) + octets[4:]
+    assert (
+        option
+        == b"\x00\x08" + len(octets).to_bytes(2) + octets[:3] + bytes((written,)) + octets[4:]
+    )
 
 
 # fmt: off
@@ -134,7 +151,9 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "payload", "flags", "extended", "padding"), [row[1:] for row in RECORDS], ids=[row[0] for row in RECORDS]
+    ("arguments", "payload", "flags", "extended", "padding"),
+    [row[1:] for row in RECORDS],
+    ids=[row[0] for row in RECORDS],
 )
 def test_opt_record(arguments, payload, flags, extended, padding):
     response = bytes.fromhex("1234 8000 0000 0000 0000 0001") + opt_record(**arguments)

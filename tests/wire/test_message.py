@@ -16,7 +16,9 @@ OPT = opt_record(1232, dnssec_ok=True)
 
 
 def test_the_tables_say_what_dnspython_says():
-    assert {dns.rcode.to_text(number): number for number in RCODES} == {name: n for n, name in RCODES.items()}
+    assert {dns.rcode.to_text(number): number for number in RCODES} == {
+        name: n for n, name in RCODES.items()
+    }
     for name, number in TYPES.items():
         assert dns.rdatatype.from_text(name) == number
 
@@ -34,7 +36,9 @@ HEADS = [
 
 
 @pytest.mark.parametrize(
-    ("octet", "rcode", "authoritative", "flags"), [row[1:] for row in HEADS], ids=[row[0] for row in HEADS]
+    ("octet", "rcode", "authoritative", "flags"),
+    [row[1:] for row in HEADS],
+    ids=[row[0] for row in HEADS],
 )
 def test_head(octet, rcode, authoritative, flags):
     octets = b"\xbe\xef" + head(octet, rcode, authoritative=authoritative) + counts(0)

@@ -16,8 +16,8 @@ from gtmdns.wire.name import (
     labels_of,
     parent,
     to_text,
-    within,
 )
+from tests.laws import LAW
 
 EXAMPLE = b"\x07example\x03com\x00"
 LONGEST = ".".join(("a" * 63, "b" * 63, "c" * 63, "d" * 61))  # 255 octets in wire format
@@ -64,7 +64,9 @@ BAD = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("text", "origin", "wire"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
+@pytest.mark.parametrize(
+    ("text", "origin", "wire"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD]
+)
 def test_text_becomes_octets(text, origin, wire):
     assert from_text(text, origin) == wire
 
@@ -83,9 +85,10 @@ def test_the_longest_name_has_255_octets():
     assert len(from_text(LONGEST)) == MAX_NAME
 
 
-ascii_text = st.text(st.sampled_from("aB0-_*@\\.\"; ,09z"), max_size=40)
+ascii_text = st.text(st.sampled_from('aB0-_*@\\."; ,09z'), max_size=40)
 
 
+@LAW
 @given(ascii_text)
 def test_dnspython_reads_names_alike(text):
     """A text is good for both or for neither, and gives the same octets."""
@@ -103,9 +106,12 @@ def test_dnspython_reads_names_alike(text):
     assert ours == theirs
 
 
-labels = st.lists(st.binary(min_size=1, max_size=20), max_size=12).map(lambda each: [label.lower() for label in each])
+labels = st.lists(st.binary(min_size=1, max_size=20), max_size=12).map(
+    lambda each: [label.lower() for label in each]
+)
 
 
+@LAW
 @given(labels)
 def test_any_name_survives_the_way_over_text(parts):
     name = b"".join(bytes((len(label),)) + label for label in parts) + b"\x00"
@@ -117,7 +123,7 @@ def test_any_name_survives_the_way_over_text(parts):
 
 
 def test_text_keeps_upper_case_and_escapes_what_would_be_read_otherwise():
-    assert to_text(b"\x03WwW\x04a.b \x03\"\\;\x00") == 'WwW.a\\.b\\032.\\"\\\\\\;.'
+    assert to_text(b'\x03WwW\x04a.b \x03"\\;\x00') == 'WwW.a\\.b\\032.\\"\\\\\\;.'
     assert to_text(ROOT) == "."
 
 
@@ -145,15 +151,8 @@ BELOW = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "ancestor", "expected"), [row[1:] for row in BELOW], ids=[row[0] for row in BELOW])
+@pytest.mark.parametrize(
+    ("name", "ancestor", "expected"), [row[1:] for row in BELOW], ids=[row[0] for row in BELOW]
+)
 def test_below(name, ancestor, expected):
     assert is_below(from_text(name), from_text(ancestor)) is expected
-
-
-@given(labels, st.integers(1, 60))
-def test_within_is_the_first_that_fits(parts, octets):
-    """Of a name and its ancestors, the longest of at most so many octets."""
-    name = from_text("".join(to_text(bytes((len(p),)) + p + b"\x00") for p in parts) or ".")
-    candidates = [name, *ancestors(name)]
-
-    assert within(name, octets) == next(each for each in candidates if len(each) <= octets)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gtmdns.wire.constants import BADVERS, FORMERR, NOTIMP, REFUSED
 from gtmdns.wire.query import MAX_ADDITIONAL, MAX_OPTIONS, BadQuery, Query, parse_query
+from tests.laws import LAW
 
 QNAME = b"\x03www\x07example\x03com\x00"
 A_IN = b"\x00\x01\x00\x01"
@@ -101,6 +102,7 @@ BAD = [
     ("half a class",                  header() + QNAME + b"\x00\x01\x00",                    FORMERR),
     # the additional section
     ("owner cut",                     header(ar=1) + QUESTION + b"\x03ww",                   FORMERR),
+    ("owner of label type 0x80",      header(ar=1) + QUESTION + b"\x80\x0c" + TSIG[5:],      FORMERR),
     ("owner of label type 0x40",      header(ar=1) + QUESTION + b"\x40" + opt(),             FORMERR),
     ("owner of 256 octets",           header(ar=1) + QUESTION + NAME_256 + opt()[1:],        FORMERR),
     ("owner a half pointer",          header(ar=1) + QUESTION + b"\xc0",                     FORMERR),
@@ -191,13 +193,16 @@ GOOD = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("packet", "expected"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
+@pytest.mark.parametrize(
+    ("packet", "expected"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD]
+)
 def test_good_packets(packet, expected):
     query = parse_query(packet)
 
     assert {field: getattr(query, field) for field in expected} == expected
 
 
+@LAW
 @given(st.binary(max_size=700))
 @example(bytes(12))
 def test_any_octets_are_a_query_or_bad(packet):
@@ -219,6 +224,7 @@ SEEDS = [
 ]
 
 
+@LAW
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 255)), max_size=3),
@@ -279,7 +285,9 @@ COSTLY = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("packet", "most"), [row[1:] for row in COSTLY], ids=[row[0] for row in COSTLY])
+@pytest.mark.parametrize(
+    ("packet", "most"), [row[1:] for row in COSTLY], ids=[row[0] for row in COSTLY]
+)
 def test_the_cost_of_a_packet_is_bounded(packet, most):
     """However long the packet is; an ordinary one with EDNS takes about 60 lines."""
     assert steps(packet) <= most

@@ -1,0 +1,152 @@
+"""Warnings: each with a row that has it at its place, and a twin that does not."""
+
+from pathlib import Path
+
+import pytest
+
+from gtmdns.compiler.build import compile_config
+from gtmdns.compiler.lint import warnings_of
+from gtmdns.config.load import load
+from tests.compiler.mmdb_files import write_mmdb
+from tests.compiler.support import NOW, load_text, with_records
+
+QUIET = """
+health_checks:
+  web: {type: http, interval: 5s, timeout: 2s, fall: 3}
+regions:
+  east: {networks: [203.0.113.0/24]}
+  wide: {networks: [203.0.0.0/16]}
+pools:
+  home: {endpoints: [192.0.2.1, 192.0.2.2], health_check: web}
+"""
+
+
+def warnings(text: str) -> list[str]:
+    """Return "LINE key: problem" for each warning. The zone has no TTL of its own."""
+    loaded = load_text(text.replace("    ttl: 60\n", ""))
+    found = warnings_of(loaded, compile_config(loaded, {}, NOW))
+    return [warning.partition("gtmdns.yaml:")[2].replace(":", " ", 1) for warning in found]
+
+
+def zone_ttl(ttl: int) -> str:
+    """Return a configuration whose zone has a TTL."""
+    return with_records(
+        "a: {pools: home}\nb: {pools: home}\nc: {pools: home, ttl: 5}", QUIET
+    ).replace("contact:", f"ttl: {ttl}  # written\n    contact:")
+
+
+def with_pool(pool: str, record: str = "www: {pools: [home, new]}") -> str:
+    return with_records(record, QUIET + f"  new: {pool}\n")
+
+
+# fmt: off
+CASES = [
+    # what, configuration, key and words of its only warning; None: no warning
+    ("quiet", with_records("www: {pools: home}", QUIET), None),
+
+    ("an unused pool", with_pool("{endpoints: [192.0.2.9]}", "www: {pools: home}"),
+        "pools.new: no record uses this pool"),
+    ("a pool used inside a target", with_pool("{endpoints: [192.0.2.9]}", "www: {pools: {home: 1, x: {weight: 1, to: {all: [new]}}}}"), None),
+
+    ("a minimum above the endpoints", with_pool("{endpoints: [192.0.2.9], min_available: 2}"),
+        "pools.new.min_available: can never be met: there are 1 IPv4 endpoints"),
+    ("a minimum above those of one family", with_pool('{endpoints: [192.0.2.9, 192.0.2.8, "2001:db8::1"], min_available: 2}'),
+        "pools.new.min_available: can never be met: there are 1 IPv6 endpoints"),
+    ("a minimum of them all", with_pool("{endpoints: [192.0.2.9, 192.0.2.8], min_available: 2}"), None),
+    ("a percentage of few", with_pool('{endpoints: [192.0.2.9], min_available: "100%"}'), None),
+
+    ("weights for nothing", with_pool("{endpoints: [{address: 192.0.2.9, weight: 3}], select: all}"),
+        'pools.new.select: "all" leaves the weights unused'),
+    ("weights for something", with_pool("{endpoints: [{address: 192.0.2.9, weight: 3}]}"), None),
+
+    ("a rule never reached", with_records("www: {route: {wide: home, east: home, default: home}}", QUIET),
+        "zones.example.test.records.www.route.east: never reached: the rules above take all of its clients"),
+    ("a rule that is reached", with_records("www: {route: {east: home, wide: home, default: home}}", QUIET), None),
+
+    ("a family that some rules lack", with_pool('{endpoints: ["2001:db8::1", 192.0.2.9]}', "www: {route: {east: new, default: home}}"),
+        "zones.example.test.records.www.route.default: has no IPv6 endpoint, while other rules"),
+    ("a family that all rules have", with_pool('{endpoints: ["2001:db8::1", 192.0.2.9]}', "www: {route: {east: new, default: [home, new]}}"), None),
+
+    ("a TTL above the detection time", with_records("www: {pools: home, ttl: 18}", QUIET),
+        "zones.example.test.records.www.ttl: 18 s is longer than the 17 s in which a failure is noticed"),
+    ("a TTL of the detection time", with_records("www: {pools: home, ttl: 17}", QUIET), None),
+    ("a TTL that nobody wrote", with_records("www: {pools: home}", QUIET.replace("5s", "1s").replace("2s", "500ms")), None),
+    ("a zone's TTL above the detection time", zone_ttl(60),
+        "zones.example.test.ttl: 60 s is longer than the 17 s in which a failure is noticed"),
+    ("a zone's TTL of the detection time", zone_ttl(17), None),
+    ("a TTL without checks", with_pool("{endpoints: [192.0.2.9]}", "www: {pools: new, ttl: 9999}\nx: {pools: home}"), None),
+    ("a static TTL", with_records("www: {A: 192.0.2.1, ttl: 9999}\nx: {pools: home}", QUIET), None),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_warning(text: str, expected: str | None) -> None:
+    found = warnings(text)
+
+    if expected is None:
+        assert found == []
+    else:
+        assert len(found) == 1
+        assert found[0].partition(": ")[2].startswith(expected)
+
+
+def test_warnings_have_their_places_and_are_sorted_by_them() -> None:
+    text = with_pool("{endpoints: [192.0.2.9]}", "www: {pools: home, ttl: 99}")
+
+    found = warnings(text)
+
+    lines = text.replace("    ttl: 60\n", "").splitlines()
+    assert [warning.split(" ")[0] for warning in found] == [
+        f"{lines.index('  new: {endpoints: [192.0.2.9]}') + 2}",
+        f"{lines.index('      www: {pools: home, ttl: 99}') + 2}",
+    ]
+
+
+HIDDEN = """
+  sub.example.test:
+    nameservers: {ns.other.test.: []}
+    contact: hostmaster@example.test
+"""
+
+
+@pytest.mark.parametrize(
+    ("record", "warned"),
+    [
+        ("www.sub: {pools: home}", True),
+        ("sub: {TXT: x}", True),
+        ("a.b.sub: {MX: 10 m}", True),
+        ("sub: {NS: ns.other.test.}", False),
+        ("ns.sub: {A: 192.0.2.1}", False),
+        ("sub2: {TXT: x}", False),
+    ],
+)
+def test_a_name_that_a_deeper_zone_answers(record: str, warned: bool) -> None:
+    found = warnings(with_records(f"x: {{pools: home}}\n{record}", QUIET) + HIDDEN)
+
+    assert ["never answered: the zone sub.example.test has this name" in w for w in found] == (
+        [True] if warned else []
+    )
+
+
+def test_a_region_that_no_database_can_give(tmp_path: Path) -> None:
+    write_mmdb(tmp_path / "countries.mmdb", {"203.0.113.0/24": {"country_code": "CN"}})
+    path = tmp_path / "gtmdns.yaml"
+    path.write_text(
+        "geoip: {databases: [countries.mmdb]}\n"
+        "regions:\n  china: {countries: [CN]}\n  france: {countries: [FR]}\n"
+        "pools: {home: {endpoints: [192.0.2.1]}}\n"
+        + with_records("www: {route: {china: home, france: home, default: home}}")
+    )
+    loaded = load(path)
+
+    found = warnings_of(loaded, compile_config(loaded, {}, NOW))
+
+    assert found == [
+        f"{path}:4:12: regions.france.countries: no database of geoip.databases knows FR: "
+        "nobody is found by it",
+        f"{path}:14:42: zones.example.test.records.www.route.france: never reached: the rules "
+        "above take all of its clients",
+    ]

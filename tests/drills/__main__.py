@@ -1,0 +1,181 @@
+"""The long forms of what tests/conformance shows in short: `python -m tests.drills [NAME ...]`.
+
+Each drill runs a server of its own on loopback, fails loudly, and ends within its limit.
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance import test_bad_back_ends, test_start_stop
+from tests.conformance.deaths import kill_control, kill_workers
+from tests.conformance.following import follow
+from tests.conformance.probing import hang, storm
+from tests.conformance.reloading import (
+    NAMES,
+    assert_same_size,
+    config,
+    hang_up_often,
+    reload_often,
+    settled,
+)
+from tests.conformance.server import Machine, in_time, serving
+from tests.conformance.shares import assert_shares
+from tests.conformance.weighing import CONFIG, PAIRS, assert_chi_squares, dig
+
+RATE = 5000.0  # queries per second
+
+
+@dataclass(frozen=True)
+class Drill:
+    """`run` gets an empty folder and returns what was measured. limit: seconds at most."""
+
+    about: str
+    limit: int
+    run: Callable[[Path], str]
+
+
+def dig_loops(folder: Path) -> str:
+    if not shutil.which("dig"):
+        return "SKIPPED: dig is not installed (Debian: bind9-dnsutils)"
+    with serving(folder, CONFIG) as server:
+        lines = []
+        for name, weights in PAIRS:
+            counts = dig(server, name, 1000)
+            assert counts.total() == 1000
+            assert_shares(counts, weights)
+            lines.append(f"1000 times dig +short {name} {weights}: {dict(counts)}")
+    return "\n".join(lines)
+
+
+def weights(folder: Path) -> str:
+    with serving(folder, CONFIG) as server:
+        for name in ("among.gtm.test", "inside.gtm.test"):
+            assert_chi_squares(server, name, 400_000)
+    return "chi-square over 400 000 answers of each name, per worker and over all: p above 0.001"
+
+
+def reloads(folder: Path) -> str:
+    with serving(folder, config(0)) as server:
+        return in_time(lambda: reload_often(server, reloads=50, rate=RATE))
+
+
+def leaks(folder: Path, number: int) -> str:
+    """Memory is compared after a tenth of the reloads: allocators find their size first."""
+    with serving(folder, config(0)) as server:
+        reload_often(server, reloads=number // 10, rate=200)
+        before = settled(server)
+        told = reload_often(server, reloads=number, rate=200)
+        return f"{told}\n{assert_same_size(before, settled(server), 0.02)}"
+
+
+def hang_ups(folder: Path) -> str:
+    with serving(folder, config(0)) as server:
+        hang_up_often(server, times=100, every=0.05, rate=600, p99=1.0)
+        before = settled(server)
+        told = in_time(lambda: hang_up_often(server, times=100, every=0.05, rate=600, p99=0.005))
+        return f"{told}\n{assert_same_size(before, settled(server), 0.05)}"
+
+
+def workers(folder: Path, times: int) -> str:
+    with serving(folder, config(0)) as server:
+        return in_time(lambda: kill_workers(server, names=NAMES, times=times, rate=RATE))
+
+
+def control(folder: Path) -> str:
+    return "\n".join(
+        in_time(lambda broken=broken: kill_control(folder, rate=RATE, broken=broken))
+        for broken in (False, True)
+    )
+
+
+DRILLS = {
+    "dig": Drill("three weights, 1 000 times dig each", 180, dig_loops),
+    "weights": Drill("chi-square over 400 000 answers, per worker", 180, weights),
+    "health": Drill(
+        "back ends killed, frozen and back under load, at default counts and 2 s intervals",
+        240,
+        lambda folder: "\n".join(in_time(lambda: follow(folder, rate=2000, interval=2, timeout=1))),
+    ),
+    "manners": Drill(
+        "back ends that misbehave", 60, lambda f: in_time(lambda: test_bad_back_ends.each_kind(f))
+    ),
+    "hang": Drill(
+        "1 500 checks that hang",
+        180,
+        lambda folder: in_time(
+            lambda: hang(folder, checks=1500, interval=4, timeout=3, rate=1000, queries=10_000)
+        ),
+    ),
+    "storm": Drill(
+        "a start with 1 500 checks", 120, lambda f: in_time(lambda: storm(f, endpoints=1500))
+    ),
+    "reloads": Drill("50 reloads under 5 000 queries/s", 240, reloads),
+    "hang-ups": Drill("100 times SIGHUP at 20/s", 120, hang_ups),
+    "leaks": Drill("100 reloads, then sizes", 300, lambda folder: leaks(folder, 100)),
+    "leaks-long": Drill("1 000 reloads, then sizes", 1800, lambda folder: leaks(folder, 1000)),
+    "workers": Drill("ten workers killed under 5 000 queries/s", 120, lambda f: workers(f, 10)),
+    "workers-long": Drill("100 workers killed", 400, lambda folder: workers(folder, 100)),
+    "control": Drill("control killed under 5 000 queries/s", 120, control),
+    "stop": Drill(
+        "SIGTERM under 5 000 queries/s",
+        60,
+        lambda f: in_time(lambda: test_start_stop.terminate(f, signal.SIGTERM, RATE)),
+    ),
+    "refuse": Drill(
+        "a start with a broken file",
+        60,
+        lambda f: in_time(lambda: test_start_stop.refused_start(f)),
+    ),
+}
+LONG = [name for name in DRILLS if name.endswith("-long")]  # only when asked for by name
+
+
+def run(name: str) -> bool:
+    """Run one drill; return whether it held."""
+    drill, machine, started = DRILLS[name], Machine(), time.monotonic()
+    print(f"--- {name}: {drill.about}", flush=True)
+    signal.alarm(drill.limit)
+    try:
+        with tempfile.TemporaryDirectory(prefix="gtmdns-drill-") as folder:
+            print(drill.run(Path(folder)))
+        held = True
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        held = False
+    finally:
+        signal.alarm(0)
+    verdict = "held" if held else "FAILED"
+    print(f"{verdict} in {time.monotonic() - started:.0f} s ({machine})\n", flush=True)
+    return held
+
+
+def too_long(number: int, frame: object) -> None:
+    raise TimeoutError("the drill did not end within its limit")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.drills",
+        description=__doc__,
+        epilog="\n".join(f"{name:13} {drill.about}" for name, drill in DRILLS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", choices=[*DRILLS, []], metavar="NAME")
+    names = parser.parse_args().names or [name for name in DRILLS if name not in LONG]
+    signal.signal(signal.SIGALRM, too_long)
+    failed = [name for name in names if not run(name)]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
