@@ -2,6 +2,7 @@
 
 import json
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -73,6 +74,7 @@ def _from_config(
 def _assumed(plan: Plan, down: tuple[str, ...]) -> dict[str, tuple[bool, ...]]:
     """Return the standing in which all is usable but what `down` names: pools, addresses."""
     usable = all_usable(plan.pools)
+    down = tuple(text if text in plan.pools else _as_configured(text) for text in down)
     left = set(down)
     for name, pool in plan.pools.items():
         left -= {name, *(endpoint.address for endpoint in pool.endpoints)}
@@ -80,6 +82,14 @@ def _assumed(plan: Plan, down: tuple[str, ...]) -> dict[str, tuple[bool, ...]]:
     if left:
         raise click.UsageError(f"--down {min(left)}: no pool and no address of the configuration")
     return usable
+
+
+def _as_configured(address: str) -> str:
+    """Return an address or a host name in the spelling that a loaded pool has."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address.lower().removesuffix(".")
 
 
 def _without(name: str, pool: Pool, down: tuple[str, ...]) -> tuple[bool, ...]:
@@ -98,6 +108,12 @@ def _from_server(admin: str, name: str, rtype: str, client: str) -> dict[str, An
     sys.exit(1)
 
 
+def _outcome(told: dict[str, Any]) -> str:
+    if "referral" in told:
+        return f"a referral to {', '.join(told['referral'])}"
+    return "NODATA" if told["rcode"] == "NOERROR" and not told["answers"] else str(told["rcode"])
+
+
 def _tree(told: dict[str, Any]) -> Tree:
     """Return the explanation as a tree for the terminal."""
     tree = Tree(f"[bold]{escape(told['name'])} {escape(told['type'])}[/] for {told['client']}")
@@ -114,8 +130,8 @@ def _tree(told: dict[str, Any]) -> Tree:
         pools = tree.add("pools")
         for pool in told["pools"]:
             pools.add(f"[bold]{pool['name']}[/]: {pool['reason']}")
-    outcome = told["rcode"] if told["answers"] or told["rcode"] != "NOERROR" else "NODATA"
-    tree.add(f"{outcome}, TTL {told['ttl']}, because of: {told['reason']}")
+    ttl = "" if told["ttl"] is None else f", TTL {told['ttl']}"
+    tree.add(escape(f"{_outcome(told)}{ttl}, because of: {told['reason']}"))
     if told["answers"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("answer")

@@ -8,6 +8,7 @@ import urllib.request
 from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -33,10 +34,10 @@ def request(
 ) -> tuple[int, dict[str, Any]]:
     """Return (status, decoded JSON). Ends with exit status 3 where nobody answers."""
     url = (admin if "://" in admin else f"http://{admin}").rstrip("/") + path
-    if not url.startswith(("http://", "https://")):
+    if not _is_url(url):
         raise click.UsageError(f"{admin!r} is no URL of an HTTP API, expected http://HOST:PORT")
     asked = urllib.request.Request(url, method=method)  # noqa: S310  # the scheme is checked above
-    token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN)
+    token = _token(token_file)
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -48,9 +49,33 @@ def request(
     except InvalidURL as error:
         raise click.UsageError(f"{admin!r} is no URL of an HTTP API: {error}") from None
     except (OSError, ValueError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        click.echo(f"{url}: the server could not be reached: {reason}", err=True)
+        click.echo(f"{url}: the server could not be reached: {_reason(error)}", err=True)
         sys.exit(3)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        return False
+
+
+def _token(file: Path | None) -> str | None:
+    """Return the token, or None where there is none. One that no header can carry is refused."""
+    try:
+        token = file.read_text().strip() if file else os.environ.get(TOKEN)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file}: the token cannot be read: {_reason(error)}") from None
+    if token and not (token.isascii() and token.isprintable()):
+        raise click.UsageError(f"the token of {file or TOKEN} is not one line of ASCII")
+    return token
+
+
+def _reason(error: Exception) -> str:
+    """Return why a request or a read failed, in the words of the system where it has some."""
+    cause = getattr(error, "reason", error)
+    return getattr(cause, "strerror", None) or str(cause)
 
 
 def _object(said: Any) -> dict[str, Any]:

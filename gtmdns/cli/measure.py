@@ -195,13 +195,17 @@ async def measure(
 
 
 def _server(ctx: click.Context, param: click.Parameter, value: str) -> Address:
-    """Read ADDRESS, ADDRESS:PORT, [IPv6]:PORT, or the same with a host name; 53 if no port."""
+    """Read ADDRESS, ADDRESS:PORT, [IPv6]:PORT, or the same with a host name; 53 if no port.
+
+    A number alone is a port that lacks its address, though the resolver knows it as 0.0.x.y.
+    """
     host, colon, port = value.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):  # no port, or a bare IPv6 address
         host, port = value, "53"
-    if not host.strip("[]") or not port.isdecimal() or not 0 < int(port) < 65536:
+    name = host.strip("[]")
+    if not name or name.isdecimal() or not port.isdecimal() or not 0 < int(port) < 65536:
         raise click.BadParameter(f"{value!r} is not ADDRESS or ADDRESS:PORT")
-    return host.strip("[]"), int(port)
+    return name, int(port)
 
 
 def _subnets(

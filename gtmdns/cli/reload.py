@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .http import ADMIN, TOKEN_FILE, request
+from .http import ADMIN, TOKEN, TOKEN_FILE, request
 
 
 @click.command("reload")
@@ -26,4 +26,6 @@ def command(admin: str, token_file: Path | None) -> None:
     for mistake in body.get("mistakes", ()):
         click.echo(mistake["text"], err=True)
     click.echo(body.get("detail", f"the server answered with status {status}"), err=True)
+    if status == 401:
+        click.echo(f"give the token by --token-file FILE, or in ${TOKEN}", err=True)
     sys.exit(1)

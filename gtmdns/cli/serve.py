@@ -61,6 +61,7 @@ def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: i
         user=server.user,
         admin=plan.admin.listen if admin is None else None if admin == "none" else admin,
         log=server.log.format,
+        level=server.log.level,
     )
     control = [sys.executable, "-m", "gtmdns.control", str(config.absolute())]
     control += ["--log", server.log.format, "--log-level", server.log.level]

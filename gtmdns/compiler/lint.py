@@ -49,9 +49,9 @@ def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
         for family, label in FAMILIES:
             total = sum(endpoint.family == family for endpoint in pool.endpoints)
             if total and needed_of(pool.min_available, total) > total:
+                number = f"{total} {label} endpoint{'' if total == 1 else 's'}"
                 yield loaded.mistake(
-                    ("pools", name, "min_available"),
-                    f"can never be met: there are {total} {label} endpoints",
+                    ("pools", name, "min_available"), f"can never be met: the pool has {number}"
                 )
         weights = [endpoint.weight for endpoint in pool.endpoints]
         if pool.select == "all" and any(weight is not None for weight in weights):

@@ -13,12 +13,13 @@ from ..config.targets import pools_of
 from ..wire.name import WireName, ancestors, to_text
 from .decide import Family
 
-# What only a restart changes: the parent opened the sockets and gave up root.
+# What only a restart changes: the parent opened the sockets, gave up root, and writes a log too.
 FIXED = (
     ("server", "listen"),
     ("server", "workers"),
     ("server", "user"),
     ("server", "state_dir"),
+    ("server", "log"),
     ("admin", "listen"),
 )
 

@@ -72,7 +72,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        problem = Problem(error.status, error.reason, error.text or error.reason)
+        problem = Problem(error.status, error.reason, _detail(error, request))
         if "Allow" in error.headers:  # RFC 9110 section 15.5.6
             problem.headers["Allow"] = error.headers["Allow"]
     except Exception:
@@ -201,6 +201,15 @@ class _Api:
         if self.control.publication is None:
             raise Problem(503, "Service Unavailable", "no configuration is loaded yet")
         return self.control.publication
+
+
+def _detail(error: web.HTTPException, request: web.Request) -> str:
+    """Return what went wrong, where the router only repeats the status."""
+    if error.status == 404:
+        return f"nothing is at {request.path}"
+    if error.status == 405:
+        return f"{request.path} takes no {request.method}"
+    return error.text or error.reason
 
 
 def _named(rows: list[dict[str, Any]], request: web.Request, kind: str) -> web.Response:

@@ -66,7 +66,7 @@ class Control:
         states = map(read_state, self._state_folders)
         self._state = max(states, key=lambda state: state.generation)
         self._state_dirty = asyncio.Event()
-        self._state_broken = False
+        self._unwritable: set[Path] = set()  # folders that cannot be written, as was told
         self._watched: LoadReport | None = None  # of the last load, good or bad
         self._running: asyncio.Task[ReloadReport] | None = None
         self._queued: asyncio.Task[ReloadReport] | None = None
@@ -172,12 +172,11 @@ class Control:
     def _refuse(self, mistakes: list[Mistake], seconds: float) -> ReloadReport:
         for mistake in mistakes:
             log.error("%s", mistake)
-        log.error(
-            "configuration refused: %d mistake%s, still serving generation %d",
-            len(mistakes),
-            "" if len(mistakes) == 1 else "s",
-            self._state.generation,
-        )
+        served = "nothing to serve"
+        if self.publication is not None:
+            served = f"still serving generation {self.generation}"
+        number = f"{len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}"
+        log.error("configuration refused: %s, %s", number, served)
         self.last_reload = ReloadReport(False, self._state.generation, mistakes, (), seconds)
         return self.last_reload
 
@@ -303,11 +302,11 @@ class Control:
         for folder in self._state_folders:
             try:
                 write_state(folder, state)
-                self._state_broken = False
+                self._unwritable.discard(folder)
             except OSError as error:
-                if not self._state_broken:  # once, until it works again
+                if folder not in self._unwritable:  # once, until it works again
                     log.warning("the state cannot be saved in %s: %s", folder, error)
-                self._state_broken = True
+                self._unwritable.add(folder)
 
 
 def _log_failure(task: "asyncio.Task[Any]") -> None:

@@ -104,11 +104,15 @@ def _static(packet: bytes, publication: Publication) -> dict[str, Any]:
         {"data": str(rdata), "probability": 1.0} for rrset in response.answer for rdata in rrset
     ]
     ttls = [rrset.ttl for rrset in response.answer or response.authority]
-    return {
+    told: dict[str, Any] = {
         "rcode": RCODES[response.rcode()],
         "answers": answers,
         "ttl": min(ttls) if ttls else None,
     }
+    servers = [rrset for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS]
+    if servers:
+        told["referral"] = [str(rdata) for rrset in servers for rdata in rrset]
+    return told
 
 
 def _steered(

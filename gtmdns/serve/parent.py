@@ -25,6 +25,7 @@ from .supervisor import BAD_CONFIGURATION as BAD_CONFIGURATION  # control's to r
 from .supervisor import Say, Supervisor
 
 MAX_DESCRIPTORS = 1 << 20  # asked for, where the hard limit allows
+LEVELS = ("debug", "info", "warning", "error")
 MAX_FOLDER = 80  # octets, so that the channel's path stays below the kernel's 108
 
 
@@ -37,6 +38,7 @@ class ParentSettings:
     user:    whom to become, None: nobody else; without root it is left aside
     admin:   address of the HTTP API, opened here and handed to control; None: not opened
     log:     "text" or "json"
+    level:   the lowest that is logged: "debug", "info", "warning" or "error"
     """
 
     listen: tuple[str, ...]
@@ -44,6 +46,7 @@ class ParentSettings:
     user: str | None = None
     admin: str | None = None
     log: str = "text"
+    level: str = "info"
 
 
 class CannotStart(Exception):
@@ -96,13 +99,14 @@ def run_parent(
     settings: ParentSettings, control_command: Sequence[str], worker_command: Sequence[str]
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status: 1 where it cannot start."""
-    say = partial(_say, settings.log)
+    say = partial(_say, settings.log, LEVELS.index(settings.level))
     bound, admin, runtime = Bound(), None, ""
     try:
         _raise_descriptor_limit()
         bound = bind(settings.listen, settings.workers)
         admin = listen_tcp(settings.admin) if settings.admin else None
         _become(settings.user, say)
+        _check_program(settings.user, control_command[0])
         runtime = _make_runtime()
         commands = Commands(control_command, worker_command, bound, admin, runtime)
         _advise(bound, say)
@@ -129,8 +133,10 @@ async def _supervise(commands: Commands, say: Say) -> int:
     ).run()
 
 
-def _say(form: str, level: str, text: str) -> None:
+def _say(form: str, lowest: int, level: str, text: str) -> None:
     """Log one line to standard error; a log that is not read must not stop the parent."""
+    if LEVELS.index(level) < lowest:
+        return
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if form == "json":
         entry = {"time": now, "level": level, "process": "parent", "message": text}
@@ -162,6 +168,15 @@ def _become(user: str | None, say: Say) -> None:
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)  # real, effective and saved: there is no way back
+
+
+def _check_program(user: str | None, program: str) -> None:
+    """Raise CannotStart where `user`, whom we are now, may not run what every child is to run."""
+    if user is not None and os.path.isabs(program) and not os.access(program, os.X_OK):
+        raise CannotStart(
+            f"server.user: {user!r} may not run {program}: "
+            "install it where that user may read it, or leave server.user out"
+        )
 
 
 def _make_runtime() -> str:

@@ -7,6 +7,7 @@ import dns.name
 import dns.opcode
 import dns.rdataclass
 import dns.rdatatype
+import dnslib
 import pytest
 
 from gtmdns.answers.cache import client_number
@@ -123,6 +124,23 @@ def test_answer(qname, qtype, client, code, expected, edns):
         assert response.authority[0].ttl == 30, "the negative TTL, RFC 2308 section 3"
     else:
         assert response.authority == []
+
+
+@pytest.mark.parametrize(
+    ("qname", "qtype", "client"), [row[1:4] for row in CASES], ids=[row[0] for row in CASES]
+)
+def test_a_second_library_reads_the_same(qname, qtype, client):
+    packet = dns.message.make_query(qname, qtype, use_edns=0).to_wire()
+    octets = respond(packet, client_number(client), EXAMPLE, 0)
+
+    first, second = dns.message.from_wire(octets), dnslib.DNSRecord.parse(octets)
+
+    assert second.header.rcode == first.rcode()
+    assert [(str(rr.rname), rr.rtype, rr.ttl) for rr in second.rr + second.auth] == [
+        (str(rrset.name), int(rrset.rdtype), rrset.ttl)
+        for rrset in (*first.answer, *first.authority)
+        for _ in rrset
+    ]
 
 
 def test_name_servers_come_with_their_addresses():

@@ -49,9 +49,9 @@ CASES = [
     ("a pool used inside a target", with_pool("{endpoints: [192.0.2.9]}", "www: {pools: {home: 1, x: {weight: 1, to: {all: [new]}}}}"), None),
 
     ("a minimum above the endpoints", with_pool("{endpoints: [192.0.2.9], min_available: 2}"),
-        "pools.new.min_available: can never be met: there are 1 IPv4 endpoints"),
+        "pools.new.min_available: can never be met: the pool has 1 IPv4 endpoint"),
     ("a minimum above those of one family", with_pool('{endpoints: [192.0.2.9, 192.0.2.8, "2001:db8::1"], min_available: 2}'),
-        "pools.new.min_available: can never be met: there are 1 IPv6 endpoints"),
+        "pools.new.min_available: can never be met: the pool has 1 IPv6 endpoint"),
     ("a minimum of them all", with_pool("{endpoints: [192.0.2.9, 192.0.2.8], min_available: 2}"), None),
     ("a percentage of few", with_pool('{endpoints: [192.0.2.9], min_available: "100%"}'), None),
 

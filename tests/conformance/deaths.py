@@ -126,7 +126,7 @@ def kill_control(folder: Path, *, rate: float, broken: bool) -> str:
                 eventually(lambda: not last_error(server), "the repaired file is taken")
             time.sleep(0.5)
             outcome = load.finish()
-    assert outcome.lost == []
+    outcome.assert_none_lost()
     assert {asked.answer for asked in outcome if asked.sent > only_alive} == {ALIVE}
     told = f"control killed: a probe after {min(resumed):.2f} s, all of them after {max(resumed):.2f} s"
     if min(resumed) > CHECKS_GO_ON_IN or max(resumed) > CHECKS_GO_ON_IN + INTERVAL:

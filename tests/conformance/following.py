@@ -130,7 +130,7 @@ def follow(folder: Path, *, rate: float, interval: float, timeout: float) -> lis
             note("two thawed", ends[TWO].thaw(), up_bound, back=[(WWW, TWO)])
         outcome = load.finish()
         assert_logged(server)
-    assert outcome.lost == []
+    outcome.assert_none_lost()
     assert_spares_rested(events, outcome)
     return [*judge(events, outcome), f"load: {outcome}"]
 

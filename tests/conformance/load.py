@@ -106,6 +106,10 @@ class Outcome:
     def lost(self) -> list[Asked]:
         return [asked for asked in self if asked.received is None]
 
+    def assert_none_lost(self) -> None:
+        lost = self.lost
+        assert not lost, f"{len(lost)} of {len(self)} lost, the first: {lost[:3]}"
+
     @property
     def rate(self) -> float:
         """Queries per second that were really sent."""

@@ -69,8 +69,8 @@ def hang(
         while time.monotonic() < until:
             most_descriptors = max(most_descriptors, server.process("control").descriptors)
         assert_fails_open(server, busy)
-    assert calm.lost == []
-    assert busy.lost == []
+    calm.assert_none_lost()
+    busy.assert_none_lost()
     assert most_descriptors <= min(checks, PROBES_AT_ONCE) + OWN_DESCRIPTORS
     told = f"{checks} checks that hang, {most_descriptors} descriptors in control\n  without: {calm}\n  with:    {busy}"
     if any(busy.latency(share) > 2 * calm.latency(share) + MARGIN for share in (0.5, 0.99)):

@@ -78,7 +78,7 @@ class Reloads:
         whichever names it asks for. Nothing is answered before it was written, and nothing
         old after every worker said that it serves the new.
         """
-        assert outcome.lost == []
+        outcome.assert_none_lost()
         assert outcome.stray == 0
         newest: dict[int, int] = {}
         slowest = 0.0

@@ -97,7 +97,7 @@ def test_a_broken_file_changes_nothing_and_is_told_everywhere(
         status, outcome = at_zero.request("/api/v1/reload", "POST")
         answers = load.finish()
 
-    assert answers.lost == []
+    answers.assert_none_lost()
     assert {number_of(asked) for asked in answers} == {0}
     assert (status, outcome["ok"], outcome["generation"]) == (422, False, generation)
     assert outcome["mistakes"] == error["mistakes"]

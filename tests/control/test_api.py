@@ -273,7 +273,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     async def test(client: Client) -> None:
         check_problem(await client.ask("/api/v1/pools/none"), 404, "no pool 'none'")
         check_problem(await client.ask("/api/v1/zones/none"), 404, "no zone 'none'")
-        check_problem(await client.ask("/api/v2/status"), 404)
+        check_problem(await client.ask("/api/v2/status"), 404, "nothing is at /api/v2/status")
         check_problem(await client.ask("/"), 404)
 
     run(tmp_path, test)

@@ -48,14 +48,13 @@ DOCUMENTED: dict[str, tuple[str, set[str]]] = {
     "gtmdns_worker_generation": ("gauge", {"worker"}),
     "gtmdns_build_info": ("gauge", {"version"}),
 }
-Sample = tuple[str, dict[str, str]]
 
 
 def rendered(control: Control) -> str:
     return metrics.renderer(control)().decode()
 
 
-def value(text: str, name: str, **labels: str) -> float | None:
+def value(text: str, name: str, /, **labels: str) -> float | None:
     """Return the value of one series, as a scraper reads it."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -127,7 +127,7 @@ DRILLS = {
     "stop": Drill(
         "SIGTERM under 5 000 queries/s",
         60,
-        lambda f: in_time(lambda: test_start_stop.terminate(f, signal.SIGTERM, RATE)),
+        lambda f: in_time(lambda: test_start_stop.terminate(f, RATE)),
     ),
     "refuse": Drill(
         "a start with a broken file",

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -248,6 +249,13 @@ def test_the_log_can_be_json(tmp_path):
     assert entry["process"] == "parent"
 
 
+def test_lines_below_the_level_are_left_out(capfd):
+    for level in parent_module.LEVELS:
+        parent_module._say("text", parent_module.LEVELS.index("warning"), level, "a line")
+
+    assert [line.split()[1] for line in capfd.readouterr().err.splitlines()] == ["warning", "error"]
+
+
 def test_an_unknown_user_is_refused(tmp_path):
     status, log, _ = refused(tmp_path, user="no-such-user-here")
 
@@ -298,6 +306,16 @@ def test_without_root_the_user_is_left_aside_and_that_is_said(monkeypatch):
     parent_module._become(None, lambda level, text: said.append((level, text)))
 
     assert said == [("warning", "not started as root, so server.user 'root' is left aside")]
+
+
+def test_a_user_who_may_not_run_the_program_is_refused(tmp_path):
+    program = tmp_path / "python"
+    program.touch(0o600)
+
+    parent_module._check_program(None, str(program))
+    parent_module._check_program("nobody", sys.executable)
+    with pytest.raises(CannotStart, match=rf"server.user: 'nobody' may not run {program}"):
+        parent_module._check_program("nobody", str(program))
 
 
 def test_a_runtime_folder_is_found_where_the_first_choice_is_of_no_use(monkeypatch):

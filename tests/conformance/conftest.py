@@ -1,0 +1,6 @@
+"""Failed assertions of the scenes say what was compared, as those of the tests do."""
+
+import pytest
+
+for module in ("deaths", "following", "probing", "reloading", "server", "shares", "weighing"):
+    pytest.register_assert_rewrite(f"tests.conformance.{module}")
