@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..compiler.plan import FIXED, Plan, checks_of
 from ..config.mistakes import Mistake, mistake_at
 from ..health.monitor import Monitor
@@ -27,7 +28,7 @@ from .workers import Workers
 MERGE = 0.05  # seconds in which verdicts are collected before answers change
 SAVE_EVERY = 2.0  # seconds between two writes of the state, where there is news
 LOADED = "loaded"  # file in the runtime folder with what the loader said last
-KEPT = "good"  # file in the runtime folder with the load that is served
+KEPT = f"served-{__version__}"  # file there with the load that is served, as this version reads it
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +229,10 @@ class Control:
         """Reload whenever a file looks otherwise than it did at the last load."""
         while True:
             await wait_for_change(self._as_read)
-            await self.reload("a file changed")
+            try:
+                await self.reload("a file changed")
+            except Exception:  # a mistake of ours; the next change must be noticed all the same
+                log.exception("the reload failed")
 
     def _as_read(self) -> tuple[tuple[Path, ...], Look]:
         assert self._watched is not None, "the first load was before the watch"

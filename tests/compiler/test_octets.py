@@ -14,8 +14,7 @@ from gtmdns.compiler.octets import Tags, answer_of
 from gtmdns.compiler.plan import AnswerSpec
 from gtmdns.config.model import PoolRef, Target
 from gtmdns.control.explain import shares_of
-from tests.compiler.support import LAW, records_of, shares_held
-from tests.compiler.test_decide import (
+from tests.compiler.pools import (
     ADDRESS_TARGETS,
     ADDRESSES,
     DEAD,
@@ -26,6 +25,7 @@ from tests.compiler.test_decide import (
     targets,
     usable,
 )
+from tests.compiler.support import LAW, records_of, shares_held
 
 NAME_TARGETS = targets(["names", "names_w", "more"])
 

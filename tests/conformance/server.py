@@ -322,6 +322,7 @@ class Server:
         subnet: str | None = None,
         source: str | None = None,
         tcp: bool = False,
+        patience: float = PATIENCE,
     ) -> dns.message.Message:
         """Ask once from a new source port and return the response; it must come in time."""
         options: list[dns.edns.Option] = [dns.edns.ECSOption.from_text(subnet)] if subnet else []
@@ -329,7 +330,7 @@ class Server:
             name, rdtype, use_edns=0 if subnet else False, options=options
         )
         send = dns.query.tcp if tcp else dns.query.udp
-        return send(query, self.host, port=self.port, timeout=PATIENCE, source=source)
+        return send(query, self.host, port=self.port, timeout=patience, source=source)
 
     def addresses(self, name: str, rdtype: str = "A", **how: Any) -> list[str]:
         """Return the data of the answer section, as ordered."""

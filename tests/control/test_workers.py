@@ -168,9 +168,8 @@ def test_last_words_about_an_older_generation_do_not_set_it_back(tmp_path: Path)
         await until(lambda: link.generation == 3, "control knows")
 
         worker.count({}, {}, generation=2)
-        worker.count({}, {1: 1}, generation=3)
 
-        await until(lambda: len(hub.stats) == 3, "all was heard")
+        await until(lambda: len(hub.stats) == 2, "it was heard")
         assert link.generation == 3
         await worker.close()
 
