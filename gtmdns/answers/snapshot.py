@@ -148,7 +148,9 @@ class Snapshot:
                 yield
 
 
-EMPTY = Snapshot(0, Settings())
+def empty() -> Snapshot:
+    """Return a snapshot of generation 0, without zones: what is there before the first one."""
+    return Snapshot(0, Settings())
 
 
 class SnapshotBuilder:

@@ -7,7 +7,7 @@ verdicts replace them; whoever connects later gets the answers of that moment.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..answers.snapshot import EMPTY, Settings, SnapshotBuilder
+from ..answers.snapshot import Settings, SnapshotBuilder, empty
 from ..compiler.build import CHUNK, Piece
 from ..compiler.decide import Outcome, Usable, decide
 from ..compiler.octets import Tags, answer_of
@@ -31,7 +31,7 @@ class Publication:
         self.answers: list[tuple[Any, ...]] = []
         self._octets: list[bytes | None] = []  # None: the place of the answers
         self._builder = SnapshotBuilder(0, self._settings())
-        self.snapshot = EMPTY
+        self.snapshot = empty()
 
     def _settings(self) -> Settings:
         server = self.plan.server

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from ..answers.snapshot import EMPTY, Settings, SnapshotBuilder
+from ..answers.snapshot import Settings, SnapshotBuilder
 from .frames import BadFrame, Decoder, Frame, encode
 from .log import ChannelHandler
 from .served import Served
@@ -148,7 +148,7 @@ class ChannelClient:
             return
         old, new = self._served.snapshot, self._builder.finish()
         self._builder = None
-        if old is not EMPTY:
+        if old.generation:
             self._last_words.append(self._stats())
         cache = self._served.cache
         self._served.snapshot = new
@@ -158,7 +158,7 @@ class ChannelClient:
         self._on_commit(self._settings)
         self._stats_at = 0.0
         self._wake.set()
-        if old is not EMPTY:
+        if old.generation:
             _free(chain(cache.release(), old.release()))
 
     def _abandon(self) -> None:

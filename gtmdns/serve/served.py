@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from ..answers.cache import AnswerCache
-from ..answers.snapshot import EMPTY, Snapshot
+from ..answers.snapshot import Snapshot, empty
 
 
 class Served:
@@ -14,9 +14,9 @@ class Served:
 
     __slots__ = ("_snapshot", "cache", "counters")
 
-    def __init__(self, snapshot: Snapshot = EMPTY) -> None:
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.counters: defaultdict[str, int] = defaultdict(int)
-        self.snapshot = snapshot
+        self.snapshot = empty() if snapshot is None else snapshot
 
     @property
     def snapshot(self) -> Snapshot:

@@ -12,7 +12,7 @@ import pytest
 
 from gtmdns.answers.cache import client_number
 from gtmdns.answers.responder import prepare, respond, servfail
-from gtmdns.answers.snapshot import EMPTY, Settings, SnapshotBuilder
+from gtmdns.answers.snapshot import Settings, SnapshotBuilder, empty
 from gtmdns.answers.zone import Node
 from gtmdns.wire.name import ROOT
 from gtmdns.wire.query import parse_query
@@ -247,7 +247,7 @@ def test_every_draw_of_a_weighted_name_is_one_of_its_addresses():
 
 
 def test_the_empty_snapshot_refuses():
-    assert rcode(ask("www.example.com", snapshot=EMPTY)) == "REFUSED"
+    assert rcode(ask("www.example.com", snapshot=empty())) == "REFUSED"
 
 
 # EDNS

@@ -14,10 +14,10 @@ from gtmdns.answers import snapshot as module
 from gtmdns.answers.answer import Fixed
 from gtmdns.answers.responder import respond
 from gtmdns.answers.snapshot import (
-    EMPTY,
     RELEASE_STEP,
     Settings,
     SnapshotBuilder,
+    empty,
     unplaced,
 )
 from gtmdns.answers.zone import Node, Routed
@@ -124,9 +124,9 @@ def test_the_root_can_be_a_zone():
 
 
 def test_the_empty_snapshot_knows_no_name():
-    assert EMPTY.zone_of(from_text("example.com")) is None
-    assert EMPTY.zone_of(from_text(".")) is None
-    assert list(EMPTY.release()) == []
+    assert empty().zone_of(from_text("example.com")) is None
+    assert empty().zone_of(from_text(".")) is None
+    assert list(empty().release()) == []
 
 
 def test_change_replaces_answers_under_their_numbers():

@@ -13,7 +13,7 @@ NAME, STATIC = "www.gtm.test", "static.gtm.test"
 PROBES_AT_ONCE = 1000  # and so many descriptors, at most
 OWN_DESCRIPTORS = 40  # what control has open beside those of probes, generously
 MARGIN = 0.0001  # seconds by which half of the answers may be later, beside twice the time
-QUICK = 0.005  # seconds: what 99 of 100 answers stay below on a machine that does other work too
+QUICK = 0.005  # seconds: 99 of 100 answers may always take so long, as under reloads
 
 CONFIG = """
 server: {{startup_wait: {startup_wait}}}
@@ -74,7 +74,8 @@ def hang(
     busy.assert_none_lost()
     assert most_descriptors <= min(checks, PROBES_AT_ONCE) + OWN_DESCRIPTORS
     told = f"{checks} checks that hang, {most_descriptors} descriptors in control\n  without: {calm}\n  with:    {busy}"
-    if busy.latency(0.5) > 2 * calm.latency(0.5) + MARGIN or busy.latency(0.99) > QUICK:
+    half, most = 2 * calm.latency(0.5) + MARGIN, max(QUICK, 2 * calm.latency(0.99))
+    if busy.latency(0.5) > half or busy.latency(0.99) > most:
         raise Late(told)
     return told
 

@@ -379,10 +379,11 @@ class Machine:
 
     @property
     def busy(self) -> bool:
-        """Less than a tenth idle, or a hundredth stolen: other work kept ours waiting."""
+        """Other work kept ours waiting: more to do than processors, little idle, or time stolen."""
         ticks = [now - then for now, then in zip(self._read(), self._before, strict=True)]
         total = max(1, sum(ticks))
-        return (ticks[3] + ticks[4]) / total < 0.1 or ticks[7] / total > 0.01
+        idle, stolen = (ticks[3] + ticks[4]) / total, ticks[7] / total
+        return os.getloadavg()[0] > len(os.sched_getaffinity(0)) or idle < 0.2 or stolen > 0.01
 
 
 class Late(AssertionError):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gtmdns.answers.snapshot import EMPTY, Settings, Snapshot, SnapshotBuilder
+from gtmdns.answers.snapshot import Settings, Snapshot, SnapshotBuilder, empty
 from gtmdns.compiler.plan import Plan
 from gtmdns.control import control as control_module
 from gtmdns.control.control import Control
@@ -117,7 +117,7 @@ class FakeWorker:
     def __init__(self, number: int, pid: int) -> None:
         self.number = number
         self.pid = pid
-        self.snapshot: Snapshot = EMPTY
+        self.snapshot: Snapshot = empty()
         self.frames: list[Frame] = []
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None

@@ -68,9 +68,9 @@ def reloads(folder: Path) -> str:
 
 
 def leaks(folder: Path, number: int) -> str:
-    """Memory is compared after a tenth of the reloads: allocators find their size first."""
+    """Memory is compared after a quarter of the reloads: allocators find their size first."""
     with serving(folder, config(0)) as server:
-        reload_often(server, reloads=number // 10, rate=200)
+        reload_often(server, reloads=number // 4, rate=200)
         before = settled(server)
         told = reload_often(server, reloads=number, rate=200)
         return f"{told}\n{assert_same_size(before, settled(server), 0.02)}"

@@ -1,0 +1,46 @@
+"""The reference pages name every key and every metric that there is."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gtmdns.config.model import Strict
+from gtmdns.config.records import LATER_KEYS, RR_TYPES
+from gtmdns.config.words import MODELS
+from tests.control.test_metrics import DOCUMENTED
+
+DOCS = Path(__file__).parents[2] / "docs"
+CONFIGURATION = (DOCS / "configuration.md").read_text()
+BUILT, LATER = CONFIGURATION.split("## Not built yet")
+HTTP = (DOCS / "http.md").read_text()
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.__name__)
+def test_every_key_is_described(model: type[Strict]) -> None:
+    keys = [field.alias or name for name, field in model.model_fields.items()]
+
+    assert [key for key in keys if not re.search(rf"`(\w+\.)?{key}`|^## {key}$", BUILT, re.M)] == []
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.__name__)
+def test_every_key_that_is_not_built_is_said_to_be(model: type[Strict]) -> None:
+    assert [key for key in model.LATER if not re.search(rf"\b{key}\b", LATER)] == []
+
+
+def test_keys_of_records() -> None:
+    assert [word for word in RR_TYPES if f"`{word}`" not in BUILT] == []
+    assert [key for key in LATER_KEYS if f"`{key}`" not in LATER] == []
+
+
+def test_metrics_are_those_there_are() -> None:
+    rows = re.findall(r"^\| `(gtmdns_\w+)` \| (\w+) \| (.*?) \|", HTTP, re.M)
+    told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+    assert told == DOCUMENTED
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```json\n(.*?)^```", HTTP, re.S | re.M))
+def test_examples_are_json(text: str) -> None:
+    assert json.loads(text)
