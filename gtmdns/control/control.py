@@ -53,7 +53,7 @@ class Control:
         self.runtime = runtime
         self.started_at = time.time()
         self.counters = Counters()
-        self.workers = Workers(self.counters.add, self.counters.forget, self._note_workers)
+        self.workers = Workers(self.counters.add, self.counters.forget)
         self.monitor = Monitor(on_change=self._on_verdict)
         self.publication: Publication | None = None
         self.report: LoadReport | None = None  # of the configuration that is served
@@ -73,7 +73,6 @@ class Control:
         self._queued: asyncio.Task[ReloadReport] | None = None
         self._dirty_pools: set[str] = set()
         self._pools_of_key: dict[CheckKey, list[tuple[str, str]]] = {}
-        self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # Starting
@@ -285,10 +284,6 @@ class Control:
             self.workers.change(publication.generation, changes)
 
     # State
-
-    def _note_workers(self) -> None:
-        """Wake whoever waits for workers (tests, readiness)."""
-        self._ready.set()
 
     def is_ready(self) -> bool:
         """Return whether a worker answers with a configuration."""

@@ -39,21 +39,18 @@ class WorkerLink:
 class Workers:
     """All workers of this server.
 
-    on_stats:  called with (pid, generation, counters, tally), the counts of one worker
-    on_gone:   called with the pid of a worker that another process took the place of
-    on_change: called when a worker came, went, or serves another generation
+    on_stats: called with (pid, generation, counters, tally), the counts of one worker
+    on_gone:  called with the pid of a worker that another process took the place of
     """
 
     def __init__(
         self,
         on_stats: Callable[[int, int, dict[str, int], dict[int, int]], None],
         on_gone: Callable[[int], None],
-        on_change: Callable[[], None],
     ) -> None:
         self.links: set[WorkerLink] = set()
         self._on_stats = on_stats
         self._on_gone = on_gone
-        self._on_change = on_change
         self._publication: Publication | None = None
         self._server: asyncio.Server | None = None
         self._pids: dict[int, int] = {}  # by number of the worker
@@ -102,7 +99,6 @@ class Workers:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
             writer.close()
-            self._on_change()
             del self._conversations[task]
 
     async def _receive(self, link: WorkerLink, reader: asyncio.StreamReader) -> None:
@@ -121,13 +117,11 @@ class Workers:
                     self._on_gone(before)
                 self.links.add(link)
                 link.wake.set()
-                self._on_change()
             case ("stats", generation, counters, tally):
                 link.tcp_connections = counters.get("tcp_connections", 0)
                 self._on_stats(link.pid, generation, counters, tally)
                 if generation != link.generation and generation >= link.sent:
                     link.generation = generation
-                    self._on_change()
             case ("log", level, text):
                 number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
                 log.log(number, "worker %d: %s", link.number, text)

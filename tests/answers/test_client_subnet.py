@@ -187,7 +187,7 @@ def test_the_option_counts_for_the_size(payload):
 
 
 # The law of the scope, for any route: everybody within it has the same outcome, and one bit less
-# would take in somebody who has not (CONTRACT: the shortest prefix).
+# would take in somebody who has not (docs/decisions.md: the shortest prefix).
 
 V4 = 0xFFFF << 32
 # IPv4 in six bits of the second octet of 10/8 and around: enough for every case, few enough to try.

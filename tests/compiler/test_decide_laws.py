@@ -1,4 +1,4 @@
-"""Laws of decisions. The model here says again, in another way, what the contract says."""
+"""Laws of decisions. The model here says again, in another way, what docs/decisions.md says."""
 
 from collections.abc import Mapping
 from fractions import Fraction

@@ -24,7 +24,7 @@ from tests.control.support import (
     write,
 )
 
-# Contract section 6: name as it is exposed -> type, labels.
+# What docs/http.md tells: name as it is exposed -> type, labels.
 DOCUMENTED: dict[str, tuple[str, set[str]]] = {
     "gtmdns_queries_total": ("counter", {"transport", "family"}),
     "gtmdns_responses_total": ("counter", {"zone", "rcode"}),

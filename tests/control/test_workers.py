@@ -23,11 +23,7 @@ class Hub:
         self.folder = folder
         self.stats: list[Stats] = []
         self.gone: list[int] = []
-        self.changes = 0
-        self.workers = Workers(lambda *stats: self.stats.append(stats), self.gone.append, self.note)
-
-    def note(self) -> None:
-        self.changes += 1
+        self.workers = Workers(lambda *stats: self.stats.append(stats), self.gone.append)
 
     def link(self, number: int) -> Any:
         return next((link for link in self.workers.links if link.number == number), None)
