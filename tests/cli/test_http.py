@@ -5,12 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from gtmdns.cli.explain import command as explain
 from gtmdns.cli.http import request
-from gtmdns.cli.measure import command as measure
-from gtmdns.cli.reload import command as reload
+from tests.cli.support import run
 
 CONFIG = """\
 pools: {one: {endpoints: [192.0.2.1]}}
@@ -34,7 +31,7 @@ zones:
     ],
 )
 def test_what_is_no_url_is_wrong_usage(admin: str) -> None:
-    done = CliRunner().invoke(reload, ["--admin", admin])
+    done = run("reload", "--admin", admin)
 
     assert done.exit_code == 2
     assert "is no URL of an HTTP API" in done.output
@@ -44,7 +41,7 @@ def test_nobody_there_is_status_3_in_plain_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         admin = f"http://127.0.0.1:{closed.getsockname()[1]}"
 
-    done = CliRunner().invoke(reload, ["--admin", admin])
+    done = run("reload", "--admin", admin)
 
     assert done.exit_code == 3
     assert (
@@ -72,7 +69,7 @@ def test_a_token_that_no_header_can_carry_is_wrong_usage(
 
 
 def test_a_number_alone_is_no_server_to_measure() -> None:
-    done = CliRunner().invoke(measure, ["www.example.com", "--server", "5300"])
+    done = run("measure", "www.example.com", "--server", "5300")
 
     assert done.exit_code == 2
     assert "'5300' is not ADDRESS or ADDRESS:PORT" in done.output
@@ -82,9 +79,7 @@ def test_explain_of_servfail_tells_no_ttl(tmp_path: Path) -> None:
     file = tmp_path / "gtmdns.yaml"
     file.write_text(CONFIG)
 
-    done = CliRunner().invoke(
-        explain, [str(file), "www.example.com", "--from", "192.0.2.9", "--down", "one"]
-    )
+    done = run("explain", str(file), "www.example.com", "--from", "192.0.2.9", "--down", "one")
 
     assert done.exit_code == 1
     assert "SERVFAIL, because of: all_down" in done.output
