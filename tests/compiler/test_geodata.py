@@ -4,8 +4,10 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
+import geoip2.database
 import pytest
 
+from gtmdns.answers.cache import client_number
 from gtmdns.compiler.geodata import (
     BadDatabase,
     Facts,
@@ -141,6 +143,24 @@ def test_builtin_files_know_these_clients(row: tuple[Any, ...]) -> None:
     client = int(address) + ((0xFFFF << 32) if address.version == 4 else 0)
 
     assert client_facts(client, ["builtin"]) == Facts(*row[1:])._asdict()
+
+
+def test_maxminds_own_library_reads_the_same(tmp_path: Path) -> None:
+    networks = {
+        "115.236.0.0/16": CITY,
+        "2001:db8::/32": {**CITY, "subdivisions": [{"iso_code": "BJ"}]},
+        "198.51.100.0/24": {"country": {"iso_code": "US"}, "continent": {"code": "NA"}},
+    }
+    path = write_mmdb(tmp_path / "city.mmdb", networks, database_type="GeoLite2-City")
+
+    with geoip2.database.Reader(path) as judge:
+        for text in ("115.236.8.1", "2001:db8::7", "198.51.100.9"):
+            city = judge.city(text)
+            codes = tuple(f"{city.country.iso_code}-{s.iso_code}" for s in city.subdivisions)
+            known = client_facts(client_number(text), [path])
+            assert known["continent"] == city.continent.code
+            assert known["country"] == city.country.iso_code
+            assert known["subdivisions"] == codes
 
 
 def test_builtin_is_two_files_of_one_place() -> None:
