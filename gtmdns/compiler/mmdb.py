@@ -269,8 +269,10 @@ class Mmdb:
 
 
 def _octets(path: Path) -> bytes:
-    """Return the content of the file. Raises BadMmdb in plain words."""
+    """Return the content of the file. Raises BadMmdb in plain words. Never waits at a pipe."""
     try:
+        if path.is_fifo() or path.is_char_device():
+            raise BadMmdb("not a regular file")
         data = path.read_bytes()
     except FileNotFoundError:
         raise BadMmdb("no such file") from None

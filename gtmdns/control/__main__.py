@@ -3,11 +3,14 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 from ipaddress import ip_address
@@ -19,6 +22,7 @@ from ..serve.lifeline import Lifeline
 from ..serve.supervisor import BAD_CONFIGURATION
 from .api import application
 from .control import Control
+from .door import Door
 
 log = logging.getLogger("gtmdns.control")
 
@@ -75,6 +79,7 @@ def _log_to_stderr(form: str, level: str) -> None:
 async def _run(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    own_folder(arguments.runtime)
     control = Control(arguments.config, arguments.runtime, arguments.state_dir)
     control.listen = tuple(arguments.listen)
 
@@ -118,6 +123,19 @@ async def _run(arguments: argparse.Namespace) -> int:
             shutil.rmtree(arguments.runtime, ignore_errors=True)
 
 
+def own_folder(folder: Path) -> None:
+    """See that `folder` is there and nobody else's. Raises OSError.
+
+    The parent made it; something that cleans /tmp may have taken it away since, and then
+    anybody may have made another. What is read from it is trusted.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "not a folder of this user alone", str(folder))
+
+
 async def _serve_api(control: Control, descriptor: int | None) -> web.AppRunner | None:
     """Serve the API on a listening socket that the parent opened; None: there is none."""
     if descriptor is None:
@@ -128,7 +146,8 @@ async def _serve_api(control: Control, descriptor: int | None) -> web.AppRunner 
         application(control, loopback=loopback), access_log=None, shutdown_timeout=0.5
     )
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    assert runner.server is not None, "it was set up"
+    await asyncio.get_running_loop().create_server(Door(runner.server), sock=listener)
     return runner
 
 

@@ -7,6 +7,7 @@ second on folders and the first on files. A look costs about 30 microseconds a f
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -57,14 +58,19 @@ def changed_since(files: Iterable[Path], moment: int) -> bool:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Return a hash over names and contents, to tell configurations apart."""
+    """Return a hash over names and contents, to tell configurations apart.
+
+    A folder counts for nothing, and what is no regular file for its name: a pipe would be
+    read for ever.
+    """
     total = sha256()
     for path in files:
-        if path.is_dir():
+        if os.path.isdir(path):  # Path.is_dir raises where a folder above is closed to us
             continue
-        total.update(str(path).encode() + b"\0")
+        total.update(os.fsencode(path) + b"\0")
         try:
-            total.update(sha256(path.read_bytes()).digest())
+            if stat.S_ISREG(path.stat().st_mode):
+                total.update(sha256(path.read_bytes()).digest())
         except OSError as error:
             total.update(type(error).__name__.encode())
     return total.hexdigest()

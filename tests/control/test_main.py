@@ -1,13 +1,14 @@
-"""The log of the control process: lines for people, or one JSON object each."""
+"""The control process: its log, for people or one JSON object each, and its runtime folder."""
 
 import json
 import logging
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
-from gtmdns.control.__main__ import JsonLines, TextLines
+from gtmdns.control.__main__ import JsonLines, TextLines, own_folder
 
 
 def record(level: int, text: str, *arguments: object, error: bool = False) -> logging.LogRecord:
@@ -43,3 +44,31 @@ def test_json_is_one_line_whatever_it_says(error: bool) -> None:
     assert (entry["level"], entry["process"]) == ("error", "control")
     assert entry["message"].startswith('two\nlines "ü"')
     assert ("ValueError: the cause" in entry["message"]) == error
+
+
+def test_a_runtime_folder_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "gtmdns-1"
+
+    own_folder(folder)
+    (folder / "channel").touch()
+    own_folder(folder)
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "channel").exists()
+
+
+@pytest.mark.parametrize("kind", ["open to others", "a link", "a file"])
+def test_a_runtime_folder_that_others_may_write_is_refused(tmp_path: Path, kind: str) -> None:
+    """What lies in it is unpickled: whoever could write there would run what he likes."""
+    folder = tmp_path / "gtmdns-1"
+    if kind == "open to others":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif kind == "a link":
+        (tmp_path / "other").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "other")
+    else:
+        folder.touch(mode=0o600)
+
+    with pytest.raises(PermissionError, match="not a folder of this user alone"):
+        own_folder(folder)

@@ -67,6 +67,13 @@ BROKEN = [
     ("a verdict in words",     broken(verdicts=["down"])),
     ("a verdict of no state",  broken(verdicts=[{**good()["verdicts"][0], "state": "fine"}])),
     ("a verdict without host", broken(verdicts=[{"state": "up", "since": 1.0}])),
+    ("nested deeply",          "[" * 200_000),
+    ("a negative generation",  broken(generation=-1)),
+    ("a huge generation",      broken(generation=1e300)),
+    ("a serial of 33 bits",    broken(serials={"example.test": ["abc", 1 << 32]})),
+    ("a negative serial",      broken(serials={"example.test": ["abc", -1]})),
+    ("a verdict of the future", broken(verdicts=[{**good()["verdicts"][0], "since": 1e300}])),
+    ("a verdict at NaN",       broken(verdicts=[{**good()["verdicts"][0], "since": float("nan")}])),
     ("a verdict of no time",   broken(verdicts=[{**good()["verdicts"][0], "since": None}])),
 ]
 # fmt: on

@@ -210,3 +210,23 @@ def test_a_digest_tells_names_and_contents_apart(tmp_path: Path) -> None:
     assert len(digests) == 6
     assert digest([one, two]) == digest([one, two])
     assert digest([one, tmp_path]) == digest([one])  # a folder has no content of its own
+
+
+def test_a_digest_does_not_wait_at_a_pipe(tmp_path: Path) -> None:
+    """A pipe in place of a file is refused; a loader that reads it never ends."""
+    pipe = tmp_path / "gtmdns.yaml"
+    os.mkfifo(pipe)
+
+    assert digest([pipe]) == digest([pipe]) != digest([])
+
+
+def test_a_digest_takes_a_name_that_is_no_unicode(tmp_path: Path) -> None:
+    assert digest([tmp_path / os.fsdecode(b"\xff.yaml")]) != digest([])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_digest_takes_a_folder_that_is_closed_to_us(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+
+    assert digest([closed / "gtmdns.yaml"]) != digest([])
