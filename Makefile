@@ -6,6 +6,7 @@
 #   make format   let ruff rewrite what it can
 #   make bench    CPU time per query, side by side with other servers on this machine
 #   make drills   long tests of a running server: 50 reloads at 5 000 queries/s ... (ARGS="reloads workers" for some)
+#   make fuzz     octets that nobody would send, guided by coverage (SECONDS=60 RUNS=1000000 SEED=1)
 #   make image    build the container image (docker, podman or buildah, whichever answers)
 #   make clean    remove .venv and everything that was built
 
@@ -13,12 +14,15 @@ PYTHON ?= python3
 CONFIG ?= config/gtmdns.yaml
 IMAGE ?= gtmdns:latest
 ARGS ?=
+SECONDS ?= 60
+RUNS ?= 1000000000
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test check lint format bench drills image clean
+.PHONY: run test check lint format bench drills fuzz image clean
 .DEFAULT_GOAL := test
 
 run: $(VENV)/.for-run
@@ -44,6 +48,11 @@ bench: $(VENV)/.for-run
 
 drills: $(VENV)/.for-tests
 	@$(BIN)/python -m tests.drills $(ARGS)
+
+# Without the guide (it has no build for every machine) mutations are drawn from SEED.
+fuzz: $(VENV)/.for-tests
+	@$(PIP) install -e '.[fuzz]' || echo "atheris could not be installed; mutations from a seed it is"
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 image:
 	@if docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) .; \

@@ -202,9 +202,9 @@ def pieces() -> list[tuple[Any, ...]]:
     ]
 
 
-def example(client_subnet: bool = True, udp_payload: int = 1232) -> Snapshot:
+def example(client_subnet: bool = True, udp_payload: int = 1232, **settings: Any) -> Snapshot:
     """Return a new snapshot; a test that counts or changes something takes one of its own."""
-    builder = SnapshotBuilder(1, Settings(client_subnet, udp_payload))
+    builder = SnapshotBuilder(1, Settings(client_subnet, udp_payload, **settings))
     for piece in pieces():
         builder.add(piece)
     return builder.finish()

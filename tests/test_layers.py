@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "wire":      (set(),                                                 set()),
     "answers":   ({"wire"},                                              set()),
     "serve":     ({"wire", "answers"},                                   set()),
-    "config":    ({"wire"},                                              {"pydantic", "pydantic_core", "yaml"}),
+    "config":    ({"wire"},                                              {"pydantic", "pydantic_core", "yaml", "dns"}),
     "health":    ({"wire", "config"},                                    {"aiohttp", "yarl"}),  # yarl comes with aiohttp
     "compiler":  ({"wire", "answers", "config", "health"},               {"dnslib", "dns", "maxminddb", "geoip2", "cryptography"}),
     "sources":   ({"config"},                                            set()),

@@ -33,7 +33,7 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._prepared)
 
-    def respond(self, packet: bytes, host: str, draw: int) -> bytes | None:
+    def respond(self, packet: bytes, host: str, draw: int, now: int | None = None) -> bytes | None:
         """As `responder.respond`, with the same octets back.
 
         host: the client's address as the socket gives it; it becomes a number only
@@ -44,7 +44,7 @@ class AnswerCache:
             packet[2:12] + packet[12:name_end].lower() + packet[name_end:]
         )
         if prepared is None:
-            return self._miss(packet, host, draw)
+            return self._miss(packet, host, draw, now)
         snapshot = self.snapshot
         leaf = prepared.leaf
         if leaf is None:
@@ -60,7 +60,7 @@ class AnswerCache:
                 self._prepared.popitem()
             yield
 
-    def _miss(self, packet: bytes, host: str, draw: int) -> bytes | None:
+    def _miss(self, packet: bytes, host: str, draw: int, now: int | None) -> bytes | None:
         """Answer without the cache, and remember the question where that is worth it."""
         snapshot = self.snapshot
         try:
@@ -72,8 +72,9 @@ class AnswerCache:
             name_end = packet.find(0, 12)
             key = packet[2:12] + packet[12:name_end].lower() + packet[name_end:]
             self._prepared[key] = prepared
-        client = 0 if prepared.route is None else client_number(host)
-        return answer(packet, query, prepared, client, snapshot, draw)
+        unused = prepared.route is None and query.options is None
+        client = 0 if unused else client_number(host)
+        return answer(packet, query, prepared, client, snapshot, draw, now)
 
 
 def client_number(host: str) -> int:

@@ -11,27 +11,59 @@ transport's to see, and it drops those packets.
 
 from bisect import bisect_right
 
-from ..wire.constants import ANY, AXFR, DS, HEADER, HINFO, IN, IXFR
+from ..wire.constants import (
+    ANY,
+    AXFR,
+    CH,
+    COOKIE,
+    DS,
+    HEADER,
+    HINFO,
+    IN,
+    IXFR,
+    NOT_AUTHORITATIVE,
+    NOT_SUPPORTED,
+    NSID,
+    OTHER_ERROR,
+    TCP_KEEPALIVE,
+)
 from ..wire.constants import FORMERR as RCODE_FORMERR
 from ..wire.constants import NOERROR as RCODE_NOERROR
 from ..wire.constants import NXDOMAIN as RCODE_NXDOMAIN
 from ..wire.constants import REFUSED as RCODE_REFUSED
 from ..wire.constants import SERVFAIL as RCODE_SERVFAIL
-from ..wire.edns import IPV4_MAPPED, Subnet, opt_record, parse_subnet, subnet_option
+from ..wire.edns import (
+    IPV4_MAPPED,
+    Subnet,
+    extended_error,
+    keepalive_option,
+    opt_record,
+    option,
+    parse_subnet,
+    subnet_option,
+    with_options,
+)
 from ..wire.message import error_response, head, truncated
 from ..wire.name import ROOT, parent
 from ..wire.query import BadQuery, Query, parse_query
 from . import answer as tags
+from .about import about_server
 from .answer import Leaf, leaf
 from .route import RouteTable
-from .snapshot import Snapshot
+from .short import without_additional
+from .snapshot import Settings, Snapshot
 from .zone import Entry, Routed, Zone
 
 _ERROR_TAGS = {1: tags.FORMERR, 4: tags.NOTIMP, 5: tags.REFUSED, 16: tags.BADVERS}
+MAX_SUBNET_OPTION = 24  # octets: header, family, prefixes, an IPv6 address
 _REFUSED = leaf(b"", tags.REFUSED, 0)
 # RFC 8482 section 4.2: a HINFO in place of everything that is known at the name
 _ANY_RECORD = b"\xc0\x0c" + HINFO.to_bytes(2) + b"\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
 _ANY = leaf(_ANY_RECORD, tags.ANY, 1)
+# Extended errors, RFC 8914. 22, No Reachable Authority, is what a resolver says about servers.
+_ALL_DOWN = extended_error(OTHER_ERROR, "no endpoint is up")
+_NOT_OURS = extended_error(NOT_AUTHORITATIVE)
+_NOT_SUPPORTED = extended_error(NOT_SUPPORTED)
 
 
 class Prepared:
@@ -99,9 +131,15 @@ class Prepared:
             )
         )
         if len(response) > self.limit:
-            snapshot.tally[tags.TRUNCATED] += 1
-            return truncated(response, self.end, self.opt)
+            return self._shortened(response, snapshot)
         return response
+
+    def _shortened(self, response: bytes, snapshot: Snapshot) -> bytes:
+        short = without_additional(response, self.end, self.opt)
+        if short is not None and len(short) <= self.limit:
+            return short
+        snapshot.tally[tags.TRUNCATED] += 1
+        return truncated(response, self.end, self.opt)
 
     def _without_records(self, packet: bytes, chosen: Leaf, snapshot: Snapshot) -> bytes:
         """An answer whose state of health leaves NODATA or SERVFAIL; ANCOUNT holds the RCODE."""
@@ -112,44 +150,64 @@ class Prepared:
         snapshot.tally[self.base + chosen[3]] += 1
         flags = self.flags[:1] + bytes((self.flags[1] | rcode,)) + self.flags[2:]
         stand_in = leaf(b"", chosen[3], 0)
+        opt = self.opt
+        if opt and self.end + len(opt) + len(_ALL_DOWN) <= self.limit:
+            opt = with_options(opt, _ALL_DOWN)
         return b"".join(
             (
                 packet[:2],
                 flags,
                 stand_in[self.counts_at],  # type: ignore[arg-type]
                 packet[HEADER : self.end],
-                self.opt,
+                opt,
             )
         )
 
 
 def respond(
-    packet: bytes, client: int, snapshot: Snapshot, draw: int, limit: int | None = None
+    packet: bytes,
+    client: int,
+    snapshot: Snapshot,
+    draw: int,
+    limit: int | None = None,
+    now: int | None = None,
+    keepalive: int | None = None,
 ) -> bytes | None:
     """Return the response to `packet`, or None where silence is the answer.
 
     client: source address as an integer, IPv4 mapped into ::ffff:0:0/96
     draw:   uniform in [0, 2**64), from the transport; settles every choice
     limit:  octets that the transport carries; None: what EDNS and our own size allow
+    now:    Unix time in seconds, for cookies; None: no cookies
+    keepalive: how long a connection may be idle, in 100 milliseconds; None: there is none
     """
     try:
         query = parse_query(packet)
     except BadQuery as bad:
         return refuse(packet, bad, snapshot)
     prepared = prepare(packet, query, snapshot, limit)
-    return answer(packet, query, prepared, client, snapshot, draw)
+    return answer(packet, query, prepared, client, snapshot, draw, now, keepalive)
 
 
 def answer(
-    packet: bytes, query: Query, prepared: Prepared, client: int, snapshot: Snapshot, draw: int
+    packet: bytes,
+    query: Query,
+    prepared: Prepared,
+    client: int,
+    snapshot: Snapshot,
+    draw: int,
+    now: int | None = None,
+    keepalive: int | None = None,
 ) -> bytes:
     """Return the response to a packet that was understood as `query`, and prepared for."""
     subnet = None
-    if query.subnet is not None and snapshot.settings.client_subnet:
-        try:
+    try:
+        if query.subnet is not None and snapshot.settings.client_subnet:
             subnet = parse_subnet(query.subnet)
-        except BadQuery:
-            return _error(packet, RCODE_FORMERR, query, snapshot)
+        if query.options is not None:
+            add_options(query.options, prepared, client, snapshot, now, keepalive)
+    except BadQuery:
+        return _error(packet, RCODE_FORMERR, query, snapshot)
     if prepared.leaf is not None:
         chosen, scope = prepared.leaf, 0
     elif prepared.route is None:
@@ -158,12 +216,36 @@ def answer(
         rule, scope = rule_of(prepared.route, client, subnet, snapshot)
         chosen = snapshot.answers[prepared.numbers[rule]].choose(draw)
     if subnet is not None:
-        prepared.opt = opt_record(
-            snapshot.settings.udp_payload,
-            dnssec_ok=query.dnssec_ok,
-            options=subnet_option(subnet, scope),
-        )
+        prepared.opt = with_options(prepared.opt, subnet_option(subnet, scope))
     return prepared.render(packet, chosen, snapshot)
+
+
+def add_options(
+    asked: dict[int, bytes],
+    prepared: Prepared,
+    client: int,
+    snapshot: Snapshot,
+    now: int | None,
+    keepalive: int | None,
+) -> None:
+    """Put what answers the options of a query into `prepared.opt`. Raises BadQuery(FORMERR).
+
+    The name of the server comes last, and only where even a truncated response has room.
+    """
+    options = b""
+    if keepalive is not None and TCP_KEEPALIVE in asked:
+        if asked[TCP_KEEPALIVE]:  # RFC 7828 section 3.2.1: a client tells no time
+            raise BadQuery(RCODE_FORMERR)
+        options = keepalive_option(keepalive)
+    if now is not None and COOKIE in asked and snapshot.cookies.secrets:
+        options += snapshot.cookies.option(asked[COOKIE], client, now)
+    nsid = snapshot.settings.nsid
+    if nsid is not None and NSID in asked:
+        name = option(NSID, nsid)
+        used = prepared.end + len(prepared.opt) + len(options) + MAX_SUBNET_OPTION
+        if used + len(name) <= prepared.limit:
+            options += name
+    prepared.opt = with_options(prepared.opt, options)
 
 
 def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) -> Prepared:
@@ -172,17 +254,34 @@ def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) 
     opt = snapshot.opts[query.dnssec_ok] if query.edns else b""
     if limit is None:
         limit = min(query.size, max(512, settings.udp_payload)) if query.edns else 512
-    zone = None
-    if query.qclass == IN and query.qtype not in (AXFR, IXFR):
-        zone = snapshot.zone_of(query.qname)
-        if query.qtype == DS and zone is not None and zone.apex == query.qname:
-            zone = _parent_side(zone, snapshot)
+    if query.qclass != IN or query.qtype in (AXFR, IXFR):
+        return _prepare_outside(packet[2], query, settings, opt, limit)
+    zone = snapshot.zone_of(query.qname)
     if zone is None:
-        flags = head(packet[2], RCODE_REFUSED, authoritative=False)
-        prepared = Prepared(query, flags, opt, limit, 0)
-        prepared.leaf = _REFUSED
-        return prepared
+        return _refused(packet[2], query, opt, limit, _NOT_OURS)
+    if query.qtype == DS and zone.apex == query.qname:
+        zone = _parent_side(zone, snapshot)
     return _prepare_in_zone(packet[2], query, zone, opt, limit)
+
+
+def _prepare_outside(
+    packet_flags: int, query: Query, settings: Settings, opt: bytes, limit: int
+) -> Prepared:
+    """As `prepare`, for what is no question about a name: classes but IN, and transfers."""
+    known = about_server(query, settings) if query.qclass == CH else None
+    if known is None:
+        return _refused(packet_flags, query, opt, limit, _NOT_SUPPORTED)
+    flags = head(packet_flags, RCODE_NOERROR, authoritative=True)
+    prepared = Prepared(query, flags, opt, limit, 0)
+    prepared.leaf = known
+    return prepared
+
+
+def _refused(packet_flags: int, query: Query, opt: bytes, limit: int, why: bytes) -> Prepared:
+    flags = head(packet_flags, RCODE_REFUSED, authoritative=False)
+    prepared = Prepared(query, flags, with_options(opt, why) if opt else b"", limit, 0)
+    prepared.leaf = _REFUSED
+    return prepared
 
 
 def _parent_side(zone: Zone, snapshot: Snapshot) -> Zone:

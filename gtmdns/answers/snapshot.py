@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from ..wire.edns import IPV4_MAPPED, opt_record
 from ..wire.name import ROOT, WireName
 from .answer import Answer, decode
+from .cookies import Cookies
 from .route import RouteTable
 from .zone import Entry, Node, Routed, Zone
 
@@ -33,10 +34,17 @@ RELEASE_STEP = 2_000  # nodes freed in one turn of the loop, about 1 ms
 
 
 class Settings(NamedTuple):
-    """What the server block says about answering."""
+    """What the server block says about answering.
+
+    nsid, version:  up to 255 octets; None: not told
+    cookie_secrets: as `Cookies` wants them
+    """
 
     client_subnet: bool = True
     udp_payload: int = 1232
+    nsid: bytes | None = None
+    version: bytes | None = None
+    cookie_secrets: tuple[bytes, ...] = ()
 
 
 # Private and other addresses that say nothing about where a client is (RFC 6890), sorted.
@@ -87,6 +95,7 @@ class Snapshot:
 
     __slots__ = (
         "answers",
+        "cookies",
         "generation",
         "known_private",
         "longest_apex",
@@ -102,6 +111,7 @@ class Snapshot:
     def __init__(self, generation: int, settings: Settings) -> None:
         self.generation = generation
         self.settings = settings
+        self.cookies = Cookies(settings.cookie_secrets)
         self.answers: list[Answer] = []
         self.routes: list[RouteTable] = []
         self.routed: list[Routed] = []

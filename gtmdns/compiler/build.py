@@ -17,22 +17,24 @@ from ..answers.route import RouteTable
 from ..config.load import Loaded
 from ..config.mistakes import BadConfig, Mistake
 from ..config.model import Config, Record, Target, Zone
+from ..config.rrtypes import type_text
 from ..config.targets import pools_of
-from ..wire.constants import AAAA, CNAME, TYPES, A
+from ..config.zonefile import ZoneFile
+from ..wire.constants import AAAA, CNAME, DS, A
 from ..wire.name import WireName
+from .alias import follow
 from .decide import Family, TooManyCombinations, decide, reaches
 from .geodata import BadDatabase
 from .octets import Tags, answer_of
 from .plan import FIXED, AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text
 from .regions import Gap, RouteTables, compile_routes
+from .secrets import BadSecrets, read_secrets
 from .zones import Owner, ZoneDraft, draft_zone, wildcards
 
 BASE_BITS = 20  # a tally key is number << BASE_BITS | tag
 MAX_COUNTED = 1000  # names with a counter of their own; the rest of a zone shares one
 OTHER = "other"  # the name of that one
 CHUNK = 500  # nodes or answers in one piece
-
-_MNEMONICS = {number: mnemonic for mnemonic, number in TYPES.items()}
 
 Piece = tuple[Any, ...]
 Serials = Mapping[str, tuple[str, int]]
@@ -97,6 +99,7 @@ class _Compiler:
         self.spec_numbers: dict[AnswerSpec, int] = {}
         self.routed = _Numbered()
         self.routes = _Numbered()
+        self.apexes: dict[WireName, str] = {}
         self.mistakes: list[Mistake] = []
 
     def compile(self) -> Compiled:
@@ -105,6 +108,7 @@ class _Compiler:
             piece for number, draft in enumerate(drafts) for piece in self._zone(number, draft)
         ]
         tables = self._tables()
+        self._read_secrets()
         self._raise_mistakes()
         pieces: list[Piece] = [("private", tables.known_private)]
         distinct, numbers = _distinct(tables.tables)
@@ -125,17 +129,17 @@ class _Compiler:
 
     def _drafts(self) -> list[ZoneDraft]:
         drafts = []
-        apexes: dict[WireName, str] = {}
-        hashes = _Hashes(self.config)
+        hashes = _Hashes(self.config, self.loaded.zone_files)
         for text, zone in self.config.zones.items():
-            content = hashes.of_zone(zone)
+            content = hashes.of_zone(text, zone)
             serial = zone.serial if zone.serial is not None else self._serial(text, content)
-            self.plan.serials[text] = (content, serial)
             draft = draft_zone(text, zone, serial, self.loaded)
+            serial = draft.serial
+            self.plan.serials[text] = (content, serial)
             self.mistakes += draft.mistakes
-            if draft.apex in apexes:
-                self._mistake(("zones", text), f"the same zone as {apexes[draft.apex]!r}")
-            apexes[draft.apex] = text
+            if draft.apex in self.apexes:
+                self._mistake(("zones", text), f"the same zone as {self.apexes[draft.apex]!r}")
+            self.apexes[draft.apex] = text
             self.plan.zones[text] = ZonePlan(name_text(draft.apex), serial)
             drafts.append(draft)
         self._raise_mistakes()
@@ -161,6 +165,15 @@ class _Compiler:
             self._mistake(("geoip", "databases", error.index), error.problem)
             return RouteTables([], (), [])
 
+    def _read_secrets(self) -> None:
+        name = self.config.server.cookies.secret_file
+        if name is None:
+            return
+        try:
+            self.plan.cookie_secrets = read_secrets(self.loaded.base / name)
+        except BadSecrets as error:
+            self._mistake(("server", "cookies", "secret_file"), error.problem)
+
     def _zone(self, number: int, draft: ZoneDraft) -> Iterator[Piece]:
         """Yield the pieces of one zone; answers and routes get their numbers meanwhile."""
         apex_text = name_text(draft.apex)
@@ -168,6 +181,7 @@ class _Compiler:
         other = None
         nodes: list[Piece] = []
         names = list(draft.nodes())
+        existing = frozenset(names)
         for name in names:
             owner = draft.owners.get(name)
             if owner is None:
@@ -179,7 +193,7 @@ class _Compiler:
                     node_base = self._base(apex_text, name_text(name))
                 else:
                     other = node_base = self._base(apex_text, OTHER) if other is None else other
-            nodes.append(self._node(name, owner, draft, apex_text, node_base))
+            nodes.append(self._node(name, owner, draft, existing, apex_text, node_base))
             self.plan.names[apex_text, name_text(name)] = _types(owner)
         yield "zone", draft.apex, base, draft.negative
         for piece in _chunks("nodes", nodes):
@@ -191,11 +205,24 @@ class _Compiler:
         self.plan.counted.append((zone, owner))
         return (len(self.plan.counted) - 1) << BASE_BITS
 
-    def _node(self, name: WireName, owner: Owner, draft: ZoneDraft, zone: str, base: int) -> Piece:
+    def _node(
+        self,
+        name: WireName,
+        owner: Owner,
+        draft: ZoneDraft,
+        existing: frozenset[WireName],
+        zone: str,
+        base: int,
+    ) -> Piece:
         if name in draft.cuts:
-            return (name, base, (), None, self._static(draft.referral(name)))
+            signer = [(DS, self._static(draft.answer(name, DS)))] if DS in owner.rrsets else []
+            return (name, base, tuple(signer), None, self._static(draft.referral(name)))
         types = [(t, self._static(draft.answer(name, t))) for t in owner.rrsets if t != CNAME]
-        cname = self._static(draft.answer(name, CNAME)) if CNAME in owner.rrsets else None
+        cname = None
+        if CNAME in owner.rrsets:
+            followed = follow(name, draft, existing, self.apexes)
+            types = [(rtype, self._static(answer)) for rtype, answer in followed.types]
+            cname = self._static(followed.other)
         record = owner.record
         if record is not None:
             ttl = self.config.zones[str(owner.key[1])].ttl if record.ttl is None else record.ttl
@@ -276,17 +303,18 @@ class _Compiler:
 class _Hashes:
     """Tells contents of zones apart: the zone itself, and the pools and regions that it uses."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, zone_files: Mapping[str, ZoneFile]) -> None:
+        self._files = {name: found.digest for name, found in zone_files.items()}
         self._pools = {name: _hash(pool) for name, pool in config.pools.items()}
         self._regions = {name: _hash(region) for name, region in config.regions.items()}
 
-    def of_zone(self, zone: Zone) -> str:
+    def of_zone(self, name: str, zone: Zone) -> str:
         rules = {rule for record in zone.records.values() for rule in record.route}
         pools = {name for rule in rules for name in pools_of(rule.target)}
         regions = {rule.region for rule in rules if rule.region != "default"}
         used = [self._pools[name] for name in sorted(pools)]
         used += [self._regions[name] for name in sorted(regions)]
-        return _hash((zone, used))
+        return _hash((zone, used, self._files.get(name)))
 
 
 def _hash(content: object) -> str:
@@ -303,7 +331,7 @@ def _next_serial(before: int, now: int) -> int:
 def _types(owner: Owner) -> tuple[str, ...]:
     record = owner.record
     steered = () if record is None else ("route" if record.routed else "pools",)
-    return steered + tuple(_MNEMONICS[rtype] for rtype in owner.rrsets)
+    return steered + tuple(map(type_text, owner.rrsets))
 
 
 def _chunks(kind: str, items: Iterable[Any]) -> Iterator[Piece]:

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from ..config.load import Loaded
 from ..config.mistakes import Mistake
 from ..config.model import HealthCheck, Pool, Record, Target
+from ..config.rrtypes import type_number
 from ..config.targets import pools_of
+from ..wire.constants import AAAA, DS, NS, A
 from ..wire.name import ancestors, from_text, is_below
 from .build import Compiled
 from .decide import Family, needed_of, reaches
 from .plan import checks_of
 
+AT_CUTS = {NS, DS, A, AAAA}  # types
 FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
 
 
@@ -61,7 +64,7 @@ def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
 def _hidden(loaded: Loaded) -> Iterator[Mistake]:
     """Yield a warning for each name that a deeper zone of this server answers in its place.
 
-    NS and addresses are no surprise there: they are the delegation to that zone and its glue.
+    NS, DS and addresses are no surprise there: they are the delegation to that zone and its glue.
     """
     apexes = {from_text(zone): zone for zone in loaded.config.zones}
     for apex, zone in apexes.items():
@@ -69,11 +72,18 @@ def _hidden(loaded: Loaded) -> Iterator[Mistake]:
         for owner, record in loaded.config.zones[zone].records.items() if deeper else ():
             name = from_text(owner, apex)
             hiding = deeper.intersection((name, *ancestors(name)))
-            if hiding and (record.route or not record.rrsets.keys() <= {"NS", "A", "AAAA"}):
+            if hiding and (record.route or not set(map(type_number, record.rrsets)) <= AT_CUTS):
                 yield loaded.mistake(
                     ("zones", zone, "records", owner),
                     f"never answered: the zone {apexes[max(hiding, key=len)]} has this name",
                 )
+        found = loaded.zone_files.get(zone)
+        for name, rrsets in found.rrsets.items() if found and deeper else ():
+            hiding = deeper.intersection((name, *ancestors(name)))
+            if hiding and not rrsets.keys() <= AT_CUTS:
+                place = next(iter(rrsets.values())).place
+                problem = f"never answered: the zone {apexes[max(hiding, key=len)]} has this name"
+                yield Mistake(*place, "", problem)
 
 
 def _record(

@@ -73,6 +73,7 @@ class Plan:
     names:   (zone, name) -> types, or "pools" or "route" where it is steered
     counted: (zone, owner) by tally base >> BASE_BITS
     tags:    (rcode, pool, reason) by tag less FIRST_TAG
+    cookie_secrets: of `server.cookies`; none: control makes one
     serials: zone apex -> (hash of its content, serial)
     places:  where the settings stand that only a restart changes, by (section, key)
     """
@@ -88,6 +89,7 @@ class Plan:
     names: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     counted: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[int, str, str]] = field(default_factory=list)
+    cookie_secrets: tuple[bytes, ...] = ()
     serials: dict[str, tuple[str, int]] = field(default_factory=dict)
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
 

@@ -25,7 +25,14 @@ _EXAMPLES = {  # what was expected, where a text is no such record
     "TXT": "a text such as v=spf1 -all, or several in double quotes",
     "SRV": "priority, weight, port and a name such as 10 5 443 www",
     "CAA": 'flags, tag and value such as 0 issue "ca.example"',
+    "HTTPS": "priority, name and parameters such as 1 . alpn=h2,h3",
+    "SVCB": "priority, name and parameters such as 1 . alpn=h2,h3",
+    "DS": "key tag, algorithm, digest type and digest in hexadecimal digits",
+    "TLSA": "usage, selector, matching type and data such as 3 1 1 and 64 hexadecimal digits",
+    "SSHFP": "algorithm, type and fingerprint in hexadecimal digits",
+    "NAPTR": 'order, preference, flags, service, expression and name such as 1 1 "u" "sip" "" .',
 }
+_OTHER = "its presentation format, or \\# with octets in hexadecimal digits (RFC 3597)"
 
 
 class BadRecord(ValueError):
@@ -73,7 +80,7 @@ def _wire(rtype: str, text: str, origin: WireName) -> bytes:
     except (dns.exception.DNSException, ValueError, OverflowError) as error:
         detail = str(error) or type(error).__name__
         raise BadRecord(
-            f"{text!r} is no {rtype} record ({detail}), expected {_EXAMPLES[rtype]}"
+            f"{text!r} is no {rtype} record ({detail}), expected {_EXAMPLES.get(rtype, _OTHER)}"
         ) from None
     assert wire is not None
     return wire

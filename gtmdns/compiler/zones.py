@@ -5,12 +5,27 @@ from dataclasses import dataclass, field
 
 from ..answers.answer import REFERRAL, STATIC, Answer, Fixed, leaf, shuffled
 from ..config.load import Loaded
-from ..config.mistakes import Mistake
-from ..config.model import Record, Zone
-from ..wire.constants import AAAA, CNAME, NS, SOA, TYPES, A
+from ..config.mistakes import Mistake, Place
+from ..config.model import Config, Record, Zone
+from ..config.rrtypes import type_number, type_text
+from ..config.zonefile import ZoneFile
+from ..wire.constants import AAAA, CNAME, DS, MX, NS, SOA, SRV, A
 from ..wire.name import ROOT, BadName, WireName, ancestors, from_text, is_below, to_text
-from .records import TO_QUESTION, BadRecord, address_rdata, rdata_from_text, rr, soa_rdata
+from .decide import reaches
+from .records import (
+    MAX_RDATA,
+    TO_QUESTION,
+    BadRecord,
+    address_rdata,
+    rdata_from_text,
+    rr,
+    soa_rdata,
+)
 
+TARGET_AT = {NS: 0, MX: 2, SRV: 6}  # octets of RDATA before the name of a host
+MAX_TARGETS = 16  # of which one answer adds the addresses
+MAX_ADDITIONAL = 1_000  # octets of them
+NEEDED = ("nameservers", "contact")  # keys that a zone has, or its master file in their place
 Key = tuple[str | int, ...]  # path of keys in the configuration
 
 
@@ -21,11 +36,13 @@ class Owner:
     key:    where it stands in the configuration
     rrsets: type -> (TTL, [RDATA, ...])
     record: the record, where the name is steered
+    lines:  of the types that come from the zone's master file
     """
 
     key: Key
     rrsets: dict[int, tuple[int, list[bytes]]] = field(default_factory=dict)
     record: Record | None = None
+    lines: dict[int, Place] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -37,6 +54,11 @@ class ZoneDraft:
     owners: dict[WireName, Owner]
     cuts: set[WireName]
     mistakes: list[Mistake]
+
+    @property
+    def serial(self) -> int:
+        """That of the SOA, wherever it came from (RFC 1035 section 3.3.13)."""
+        return int.from_bytes(self.owners[self.apex].rrsets[SOA][1][0][-20:-16])
 
     def is_occluded(self, name: WireName) -> bool:
         """Return whether `name` lies below a zone cut, where it is glue at most."""
@@ -53,13 +75,35 @@ class ZoneDraft:
                     found += [rr(name, rtype, ttl, rdata) for rdata in values]
         return found
 
+    def _additional(self, rtype: int, values: list[bytes]) -> list[bytes]:
+        """Return the addresses of the hosts in NS, MX or SRV that are static in this zone.
+
+        A courtesy (RFC 1035 section 3.3.9, RFC 2782): of few names, whole RRsets that UDP carries.
+        """
+        prefix = TARGET_AT.get(rtype)
+        if prefix is None:
+            return []
+        targets: dict[WireName, bytes] = {}
+        for rdata in values:
+            targets.setdefault(WireName(rdata[prefix:].lower()), rdata[prefix:])
+        found: list[bytes] = []
+        left = MAX_ADDITIONAL
+        for target, spelled in list(targets.items())[:MAX_TARGETS]:
+            if rtype != NS and self.is_occluded(target):
+                continue
+            records = self.glue([spelled])
+            if (size := sum(map(len, records))) <= left:
+                found += records
+                left -= size
+        return found
+
     def answer(self, name: WireName, rtype: int) -> Answer:
         """Return the answer of a static RRset. Addresses are shuffled, the rest keeps its order."""
         ttl, values = self.owners[name].rrsets[rtype]
         records = [rr(TO_QUESTION, rtype, ttl, rdata) for rdata in values]
         if rtype in (A, AAAA):
             return shuffled(records, len(records), STATIC)
-        extra = self.glue(values) if rtype == NS else []
+        extra = self._additional(rtype, values)
         return Fixed(leaf(b"".join(records + extra), STATIC, len(records), 0, len(extra)))
 
     def referral(self, name: WireName) -> Answer:
@@ -95,14 +139,17 @@ class _Drafter:
     def __init__(self, apex_text: str, zone: Zone, loaded: Loaded) -> None:
         self.zone = zone
         self.loaded = loaded
+        self.config: Config = loaded.config
         self.key: Key = ("zones", apex_text)
         self.mistakes: list[Mistake] = []
         self.owners: dict[WireName, Owner] = {}
         self.cuts: set[WireName] = set()
         self.apex = self._name(apex_text, ROOT, self.key) or ROOT
+        self.file = loaded.zone_files.get(apex_text, ZoneFile())
 
     def draft(self, serial: int) -> ZoneDraft:
         self.owners[self.apex] = Owner(self.key)
+        self._zone_file()
         servers = self._nameservers()
         negative = self._soa(servers, serial)
         for text, record in self.zone.records.items():
@@ -121,6 +168,30 @@ class _Drafter:
             self._mistake(key, f"{error}, expected a domain name")
             return None
 
+    def _zone_file(self) -> None:
+        """Add the records of the master file, and see which keys stand in its place or beside it.
+
+        What the SOA and the NS of the apex say there, no key may say too.
+        """
+        for name, rrsets in self.file.rrsets.items():
+            owner = self.owners.setdefault(name, Owner((*self.key, "zone_file")))
+            for rtype, rrset in rrsets.items():
+                owner.rrsets[rtype] = (rrset.ttl, list(rrset.values))
+                owner.lines[rtype] = rrset.place
+                if any(len(rdata) > MAX_RDATA for rdata in rrset.values):
+                    self._mistake_at(rrset.place, f"a record of more than {MAX_RDATA} octets")
+            if NS in rrsets and name != self.apex:
+                self.cuts.add(name)
+        lines = self.owners[self.apex].lines
+        replaced = {"nameservers": NS, "contact": SOA, "serial": SOA, "negative_ttl": SOA}
+        for key, rtype in replaced.items():
+            if rtype in lines and key in self.zone.model_fields_set:
+                problem = f"given by {type_text(rtype)} at {lines[rtype]} too"
+                self._mistake((*self.key, key), problem)
+            elif rtype not in lines and not getattr(self.zone, key, None) and key in NEEDED:
+                problem = f"missing; expected here, or {type_text(rtype)} in the master file"
+                self._mistake((*self.key, key), problem)
+
     def _nameservers(self) -> list[WireName]:
         """Add NS of the apex and the addresses of name servers inside the zone.
 
@@ -128,6 +199,8 @@ class _Drafter:
         """
         key = (*self.key, "nameservers")
         servers = []
+        if NS in self.owners[self.apex].lines:
+            return [WireName(name) for name in self.owners[self.apex].rrsets[NS][1]]
         for text, addresses in self.zone.nameservers.items():
             name = self._name(text, self.apex, (*key, text))
             if name is None:
@@ -136,14 +209,21 @@ class _Drafter:
             for address in addresses:
                 rtype, rdata = address_rdata(address)
                 owner = self.owners.setdefault(name, Owner((*key, text)))
+                if rtype in owner.lines:
+                    self._mistake((*key, text), f"has an address at {owner.lines[rtype]} too")
+                    break
                 owner.rrsets.setdefault(rtype, (self.zone.ttl, []))[1].append(rdata)
         self.owners[self.apex].rrsets[NS] = (self.zone.ttl, list(servers))
         return servers
 
     def _soa(self, servers: list[WireName], serial: int) -> bytes:
         """Add the SOA and return it for negative responses, without its owner (RFC 2308)."""
-        local, at, domain = self.zone.contact.partition("@")
-        text = local.replace(".", "\\.") + "." + domain if at else self.zone.contact
+        apex = self.owners[self.apex]
+        if SOA in apex.lines:
+            ttl, values = apex.rrsets[SOA]
+            return rr(b"", SOA, min(ttl, int.from_bytes(values[0][-4:])), values[0])
+        local, _, domain = (self.zone.contact or "").partition("@")
+        text = local.replace(".", "\\.") + "." + domain
         contact = self._name(text, ROOT, (*self.key, "contact")) or ROOT
         minimum = self.zone.negative_ttl
         rdata = soa_rdata(servers[0] if servers else ROOT, contact, serial, minimum)
@@ -175,9 +255,11 @@ class _Drafter:
     def _rrset(
         self, owner: Owner, rtype: str, values: tuple[str, ...], record: Record, key: Key
     ) -> None:
-        number = TYPES[rtype]
+        number = type_number(rtype)
+        assert number is not None, "the model has only types that there are"
         if number in owner.rrsets:
-            self._mistake((*key, rtype), "set by `nameservers` of the zone too")
+            where = owner.lines.get(number, "`nameservers` of the zone")
+            self._mistake((*key, rtype), f"set by {where} too")
             return
         ttl = self.zone.ttl if record.ttl is None else record.ttl
         found: list[bytes] = []
@@ -197,29 +279,76 @@ class _Drafter:
         types = set(owner.rrsets)
         if CNAME in types:
             if name == self.apex:
-                self._mistake(owner.key, "the apex cannot be a CNAME, it has SOA and NS")
+                self._mistake_of(owner, "the apex cannot be a CNAME, it has SOA and NS", CNAME)
             elif len(types) > 1 or owner.record is not None:
-                self._mistake(owner.key, "a CNAME allows no other records at its name")
+                self._mistake_of(owner, "a CNAME allows no other records at its name", CNAME)
             elif len(owner.rrsets[CNAME][1]) > 1:
-                self._mistake((*owner.key, "CNAME"), "one name only, expected a single CNAME")
-        if owner.record is not None and types & {A, AAAA}:
-            self._mistake(owner.key, "a name server's addresses stand here already")
-        if name in self.cuts and (owner.record is not None or types - {NS, A, AAAA}):
-            self._mistake(owner.key, "a delegated name has NS, and addresses as glue, nothing else")
+                self._mistake_of(owner, "one name only, expected a single CNAME", CNAME, CNAME)
+        if owner.record is not None:
+            self._check_steered(owner, types)
+        if name in self.cuts and (owner.record is not None or types - {NS, DS, A, AAAA}):
+            problem = "a delegated name has NS, DS, and addresses as glue, nothing else"
+            self._mistake_of(owner, problem, NS)
+        if DS in types and name not in self.cuts:
+            problem = "stands beside NS of a delegated name alone"
+            self._mistake_of(owner, problem, DS, DS)
         if name in self.cuts and name[:2] == b"\x01*":
-            self._mistake(owner.key, "a wildcard cannot be delegated (RFC 4592 section 4.2)")
-        if name in self.cuts:
+            problem = "a wildcard cannot be delegated (RFC 4592 section 4.2)"
+            self._mistake_of(owner, problem, NS)
+        if name in self.cuts or (name == self.apex and NS in owner.lines):
             self._check_glue(name, owner)
 
+    def _check_steered(self, owner: Owner, types: set[int]) -> None:
+        """Static addresses cannot stand beside a steered name, nor anything beside host names."""
+        assert owner.record is not None
+        lines = [owner.lines[rtype] for rtype in (A, AAAA) if rtype in owner.lines]
+        if lines:
+            self._mistake(owner.key, f"steered, but an address stands at {lines[0]} already")
+        elif types & {A, AAAA}:
+            self._mistake(owner.key, "a name server's addresses stand here already")
+        elif owner.lines and self._answers_names(owner.record):
+            rtype, place = next(iter(owner.lines.items()))
+            problem = "host names are answered as CNAME, which cannot stand beside"
+            self._mistake(owner.key, f"{problem} {type_text(rtype)} at {place}")
+
+    def _answers_names(self, record: Record) -> bool:
+        pools = self.config.pools
+        return any(reaches(rule.target, 0, pools) for rule in record.route)
+
+    def _mistake_of(self, owner: Owner, problem: str, rtype: int, *more: int) -> None:
+        """Note a mistake of an owner where it is configured, else by its line in the master file.
+
+        rtype: the type that is to blame; more: that too, where it has a key of its own
+        """
+        shown = rtype if rtype in owner.lines else next(iter(owner.lines), None)
+        if shown is None:
+            self._mistake((*owner.key, *map(type_text, more)), problem)
+        elif owner.key in (self.key, (*self.key, "zone_file")):
+            self._mistake_at(owner.lines[shown], problem)
+        else:
+            beside = f"{type_text(shown)} is at {owner.lines[shown]}"
+            self._mistake(owner.key, f"{problem}; {beside}")
+
+    def _mistake_at(self, place: Place, problem: str) -> None:
+        self.mistakes.append(Mistake(*place, "", problem))
+
     def _check_glue(self, cut: WireName, owner: Owner) -> None:
-        """A name server below its own zone cut is found by glue alone (RFC 1034 section 4.2.1)."""
+        """A name server below its own zone cut is found by glue alone (RFC 1034 section 4.2.1).
+
+        So is one of the zone itself, where it is in the zone.
+        """
+        line = owner.lines.get(NS)
         for at, rdata in enumerate(owner.rrsets[NS][1]):
             server = WireName(rdata.lower())
             known = self.owners.get(server)
             has_address = known is not None and not {A, AAAA}.isdisjoint(known.rrsets)
             if (server == cut or is_below(server, cut)) and not has_address:
                 problem = f"{to_text(server)} is reached by its addresses alone, expected a record"
-                self._mistake((*owner.key, "NS", at), f"{problem} with A or AAAA in this zone")
+                problem += " with A or AAAA in this zone"
+                if line is None:
+                    self._mistake((*owner.key, "NS", at), problem)
+                else:
+                    self._mistake_at(line, problem)
 
 
 def wildcards(names: Iterable[WireName]) -> list[tuple[WireName, WireName]]:

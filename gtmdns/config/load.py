@@ -1,7 +1,7 @@
 """Files to a checked configuration, or to every mistake in them.
 
-Three stages, each of which reports all of its mistakes at once: syntax (files, YAML, merging),
-model (keys and values), references (names that must exist, kinds that must fit).
+Four stages, each of which reports all of its mistakes at once: syntax (files, YAML, merging),
+model (keys and values), references (names that must exist, kinds that must fit), master files.
 """
 
 import gc
@@ -18,6 +18,7 @@ from .model import FILE, Config
 from .references import References
 from .words import problems_in_words
 from .yaml import Node, plain
+from .zonefile import Budget, ZoneFile, read_zone_file
 
 __all__ = ["BadConfig", "Loaded", "Mistake", "Place", "load"]
 
@@ -27,12 +28,16 @@ class Loaded:
 
     files: every file and folder that was looked at, for whoever watches them
     base: the folder that relative paths in the configuration are relative to
+    zone_files: what the master file of a zone holds, by zone
     """
 
-    def __init__(self, config: Config, sources: Sources, tree: Node) -> None:
+    def __init__(
+        self, config: Config, sources: Sources, tree: Node, zone_files: dict[str, ZoneFile]
+    ) -> None:
         self.config = config
-        self.files: tuple[Path, ...] = sources.files
+        self.files = (*sources.files, *files_of(zone_files))
         self.base: Path = sources.base
+        self.zone_files = zone_files
         self._tree = tree
 
     def where(self, *keys: str | int) -> Place:
@@ -67,7 +72,32 @@ def _load(path: Path) -> Loaded:
     if problems:
         mistakes = [_mistake(tree, keys, problem) for keys, problem in problems]
         raise BadConfig(mistakes, sources.files)
-    return Loaded(config, sources, tree)
+    zone_files = _read_zone_files(config, sources.base, tree)
+    mistakes = [mistake for found in zone_files.values() for mistake in found.mistakes]
+    if mistakes:
+        raise BadConfig(mistakes, (*sources.files, *files_of(zone_files)))
+    return Loaded(config, sources, tree, zone_files)
+
+
+def _read_zone_files(config: Config, base: Path, tree: Node) -> dict[str, ZoneFile]:
+    budget = Budget()
+    return {
+        name: read_zone_file(
+            zone.zone_file,
+            base,
+            name,
+            zone.ttl,
+            budget,
+            _mistake(tree, ("zones", name, "zone_file"), ""),
+        )
+        for name, zone in config.zones.items()
+        if zone.zone_file is not None
+    }
+
+
+def files_of(zone_files: dict[str, ZoneFile]) -> tuple[Path, ...]:
+    """Return every master file that was looked at, once."""
+    return tuple(dict.fromkeys(path for found in zone_files.values() for path in found.files))
 
 
 @contextmanager

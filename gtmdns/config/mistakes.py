@@ -18,18 +18,21 @@ MAX_HINTED = 64  # characters of a name that is compared
 
 
 class Place(NamedTuple):
-    """A place in a file. Lines and columns count from 1, columns in characters."""
+    """A place in a file. Lines and columns count from 1, columns in characters; 0: the line."""
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}" + (f":{self.column}" if self.column else "")
 
 
 class Mistake(NamedTuple):
-    """One mistake. Mistakes sort by place. `key` is empty where the text is not YAML at all."""
+    """One mistake. Mistakes sort by place. `key` is empty where the text is not YAML at all.
+
+    `column` is 0 for a line of a master file.
+    """
 
     file: str
     line: int
@@ -39,7 +42,7 @@ class Mistake(NamedTuple):
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}:{self.column}: {key}{self.problem}"
+        return f"{Place(*self[:3])}: {key}{self.problem}"
 
 
 class BadConfig(Exception):

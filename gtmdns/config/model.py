@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from . import readers, records
 from .readers import Minimum
@@ -44,11 +45,12 @@ from .values import (
 )
 
 __all__ = [
-    "FILE", "Admin", "AllOf", "Chain", "Config", "Endpoint", "Geoip", "HealthCheck", "Log",
-    "Member", "Minimum", "Pool", "PoolRef", "Record", "Region", "Rule", "Server", "Strict",
+    "FILE", "Admin", "AllOf", "Chain", "Config", "Cookies", "Endpoint", "Geoip", "HealthCheck",
+    "Log", "Member", "Minimum", "Pool", "PoolRef", "Record", "Region", "Rule", "Server", "Strict",
     "Target", "Tcp", "Weights", "Zone",
 ]  # fmt: skip
 
+MISSING = object()  # stands for a key that is needed, until its field is read
 FILE = "file"  # the context of a validation whose data came from a file
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -99,9 +101,14 @@ class Log(Strict):
     ] = "info"
 
 
+class Cookies(Strict):
+    """DNS cookies. Without a file the secret is made at each start."""
+
+    secret_file: Annotated[str | None, optional(text("a file"))] = None
+
+
 class Server(Strict):
-    LATER = frozenset({"nsid", "version"})
-    SECTIONS = frozenset({"tcp", "log"})
+    SECTIONS = frozenset({"tcp", "log", "cookies"})
 
     listen: Annotated[tuple[str, ...], list_of(LISTEN, "one or more addresses with ports", 1)] = (
         "127.0.0.1:5300",
@@ -109,6 +116,9 @@ class Server(Strict):
     workers: Annotated[int | None, readers.WORKERS] = None  # None: one for each CPU
     user: Annotated[str | None, optional(text("the name of a user"))] = None
     state_dir: Annotated[str | None, optional(text("a folder"))] = None
+    nsid: Annotated[str | None, optional(readers.SHORT_TEXT)] = None  # None: not told
+    version: Annotated[str | None, optional(readers.SHORT_TEXT)] = None
+    cookies: Cookies = Cookies()
     client_subnet: Annotated[bool, FLAG] = True  # EDNS Client Subnet, RFC 7871
     udp_payload: Annotated[int, integer(512, 4096, "octets")] = 1232  # RFC 9715
     startup_wait: Annotated[float, duration(0, HOUR)] = 5.0
@@ -312,21 +322,39 @@ class Record(Strict):
 
 
 class Zone(Strict):
-    """A zone served. `nameservers` and `records` are by name as it was written."""
+    """A zone served. `nameservers` and `records` are by name as it was written.
 
-    LATER = frozenset({"zone_file"})
+    With a master file, `nameservers` and `contact` may be left out: what that must hold then
+    is the compiler's to see.
+    """
+
     SECTIONS = frozenset({"records"})
 
+    zone_file: Annotated[str | None, optional(text("a master file"))] = None
     nameservers: ReadOnly[Annotated[tuple[str, ...], list_of(ADDRESS, "IP addresses")]] = Field(
-        min_length=1, description="one or more names, such as {ns1: [192.0.2.53]}"
+        default={}, min_length=1, description="one or more names, such as {ns1: [192.0.2.53]}"
     )
-    contact: Annotated[str, readers.CONTACT] = Field(
-        description="an e-mail address such as hostmaster@example.com"
+    contact: Annotated[str | None, readers.CONTACT] = Field(
+        default=None, description="an e-mail address such as hostmaster@example.com"
     )
     serial: Annotated[int | None, readers.SERIAL] = None  # None: when the content last changed
     ttl: Annotated[int, records.ZONE_TTL] = 60
     negative_ttl: Annotated[int, records.TTL] = 30  # RFC 2308
     records: ReadOnly[Record] = Field(default={}, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mark_what_is_missing(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("zone_file") is None:
+            return dict.fromkeys(("nameservers", "contact"), MISSING) | data
+        return data
+
+    @field_validator("nameservers", "contact", mode="before")
+    @classmethod
+    def _is_there(cls, value: Any) -> Any:
+        if value is MISSING:
+            raise PydanticCustomError("missing", "missing")
+        return value
 
 
 class Config(Strict):

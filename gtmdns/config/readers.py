@@ -70,6 +70,13 @@ def read_host_name(value: Any) -> str:
     return value.lower().removesuffix(".")
 
 
+def read_short_text(value: Any) -> str:
+    """Return a text that one string of a TXT record holds (RFC 1035, 3.3.14)."""
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= 255:
+        raise expected("a text of 1 to 255 octets", value)
+    return value
+
+
 def read_http_host(value: Any) -> str:
     """Return a host name or an address, without a port: it is the name for TLS too."""
     try:
@@ -124,6 +131,7 @@ WORKERS = Checked(
 )
 SERIAL = Checked(read_serial, {"anyOf": [{"const": "auto"}, integer(0, 2**32 - 1).schema]})
 CONTACT = Checked(read_contact, {"type": "string", "pattern": "^[^@]+@[^@]+$"})
+SHORT_TEXT = Checked(read_short_text, {"type": "string", "minLength": 1})
 HOST_NAME = Checked(read_host_name, {"type": "string"})
 HTTP_HOST = Checked(read_http_host, {"type": "string"})
 HTTP_PATH = Checked(read_http_path, {"type": "string", "pattern": "^/"})

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from ..wire.constants import AAAA, CNAME, A
 from .mistakes import KEY, did_you_mean
+from .rrtypes import RR_TYPES, UNKNOWN, refusal, type_number, type_text
 from .targets import Rule, parse_target
 from .values import (
     Checked,
@@ -25,17 +27,10 @@ from .values import (
     wrong,
 )
 
-RR_TYPES = ("A", "AAAA", "CNAME", "NS", "MX", "TXT", "SRV", "CAA", "PTR")
-LATER_RR_TYPES = (
-    "AFSDB", "APL", "CDNSKEY", "CDS", "CERT", "CSYNC", "DHCID", "DNAME", "DNSKEY", "DS", "EUI48",
-    "EUI64", "HINFO", "HIP", "HTTPS", "IPSECKEY", "KX", "LOC", "NAPTR", "NSEC", "NSEC3",
-    "NSEC3PARAM", "OPENPGPKEY", "RP", "RRSIG", "SMIMEA", "SPF", "SSHFP", "SVCB", "TLSA", "URI",
-    "ZONEMD",
-)  # fmt: skip
 STEERING = ("pools", "route")
 LATER_KEYS = ("federate", "failback")
 KNOWN_KEYS = (*STEERING, *LATER_KEYS, "ttl", "when_all_down", *RR_TYPES)
-ADDRESS_TYPES = ("A", "AAAA", "CNAME")  # what a steered name answers itself
+ADDRESS_TYPES = (A, AAAA, CNAME)  # what a steered name answers itself
 
 TTL = integer(0, 2**31 - 1, "whole seconds")  # RFC 2181, section 8
 RR_TEXTS = list_of(text("a text in presentation format"), "one or more texts", 1, single=True)
@@ -64,9 +59,12 @@ def read_record(value: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of `model.Record`. Raises one error with every problem in the record."""
     problems: list[Problem] = []
     fields: dict[str, Any] = {"routed": "route" in value, "rrsets": {}, "route": ()}
+    types: dict[int, str] = {}  # how each was written first
     for key, item in value.items():
+        number = type_number(key)
         try:
-            if key in RR_TYPES:
+            if number is not None:
+                _check_type(key, number, types)
                 fields["rrsets"][key] = RR_TEXTS.read(item)
             elif key == "ttl":
                 fields["ttl"] = read_ttl(item)
@@ -81,17 +79,25 @@ def read_record(value: dict[str, Any]) -> dict[str, Any]:
                 problems.append(((key, KEY), _unknown_key(key)))
         except (PydanticCustomError, ValidationError) as error:
             problems += [((key, *keys), problem) for keys, problem in problems_of(error)]
-    problems += _conflicts(value)
+    problems += _conflicts(value, types)
     if problems:
         raise all_wrong(problems)
     return fields
 
 
+def _check_type(key: str, number: int, types: dict[int, str]) -> None:
+    """Raise where a type cannot stand there; note it in `types` else."""
+    first = types.setdefault(number, key)
+    refused = refusal(number)
+    if refused is not None:
+        raise all_wrong([((KEY,), refused)])
+    if first != key:
+        raise all_wrong([((KEY,), f"the same type as {first}")])
+
+
 def _unknown_key(key: str) -> str:
-    if key in LATER_KEYS or key in LATER_RR_TYPES:
+    if key in LATER_KEYS:
         return "not supported yet"
-    if key == "SOA":
-        return "a zone's SOA is made from its contact, serial, ttl and negative_ttl"
     return f"neither a known key nor an RR type{did_you_mean(key, KNOWN_KEYS)}"
 
 
@@ -118,21 +124,25 @@ def _route(value: Any, problems: list[Problem]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _conflicts(value: dict[str, Any]) -> list[Problem]:
-    """Return what cannot stand together in one record, whatever the values are."""
+def _conflicts(value: dict[str, Any], types: dict[int, str]) -> list[Problem]:
+    """Return what cannot stand together in one record, whatever the values are.
+
+    types: the RR types of the record, and how they are written
+    """
     steering = [key for key in value if key in (*STEERING, "federate")]
-    types = [key for key in value if key in RR_TYPES or key in LATER_RR_TYPES]
     problems: list[Problem] = []
-    if not value.keys() & {*KNOWN_KEYS, *LATER_RR_TYPES} - {"ttl", "when_all_down"}:
+    if not types and not value.keys() & {*STEERING, *LATER_KEYS}:
         problems.append(((), "expected RR types, or pools, or route; the record has none of them"))
     if steering:
         second = f"{steering[0]} is there already; expected only one of them"
         beside = f"cannot stand beside {steering[0]}, which answers this type itself"
         problems += [((key, KEY), second) for key in steering[1:]]
-        problems += [((key, KEY), beside) for key in types if key in ADDRESS_TYPES]
-    if not steering and "CNAME" in value and len(types) > 1:
+        problems += [
+            ((key, KEY), beside) for number, key in types.items() if number in ADDRESS_TYPES
+        ]
+    if not steering and CNAME in types and len(types) > 1:
         problems.append(
-            (("CNAME", KEY), "cannot stand beside other types (RFC 2181, section 10.1)")
+            ((types[CNAME], KEY), "cannot stand beside other types (RFC 2181, section 10.1)")
         )
     if "when_all_down" in value and not steering:
         problems.append((("when_all_down", KEY), "only where there is pools or route"))
@@ -156,12 +166,13 @@ def record_schema(target_ref: str) -> JsonSchema:
     properties: JsonSchema = dict.fromkeys(RR_TYPES, RR_TEXTS.schema)
     properties |= {"ttl": TTL.schema, "when_all_down": ALL_DOWN.schema}
     properties |= {"pools": target, "route": route}
-    steered = dict.fromkeys(ADDRESS_TYPES, False)
+    steered = dict.fromkeys(map(type_text, ADDRESS_TYPES), False)
     static = {"when_all_down": False}
     return {
         "title": "Record",
         "type": "object",
         "properties": properties,
+        "patternProperties": {f"^{UNKNOWN.pattern}$": RR_TEXTS.schema},
         "additionalProperties": False,
         "oneOf": [
             {"required": ["pools"], "properties": {**steered, "route": False}},
@@ -173,11 +184,11 @@ def record_schema(target_ref: str) -> JsonSchema:
                 },
             },
             {
-                "anyOf": [{"required": [rr_type]} for rr_type in RR_TYPES],
+                "not": {"propertyNames": {"enum": ["ttl", "when_all_down"]}},
                 "properties": {**static, "pools": False, "route": False},
             },
         ],
     }  # fmt: skip
 
 
-__all__ = ["RR_TYPES", "TTL", "WHEN_ALL_DOWN", "ZONE_TTL", "read_record", "record_schema"]
+__all__ = ["TTL", "WHEN_ALL_DOWN", "ZONE_TTL", "read_record", "record_schema"]

@@ -35,6 +35,12 @@ def json_schema() -> dict[str, Any]:
     definitions["Record"] = record_schema(TARGET)
     for (model_name, key), value in WRITTEN_DEFAULTS.items():
         definitions[model_name]["properties"][key]["default"] = value
+    definitions["Zone"]["anyOf"] = [
+        {"required": ["nameservers", "contact"]},
+        {"required": ["zone_file"], "properties": {"zone_file": {"type": "string"}}},
+    ]
+    for key in ("nameservers", "contact"):  # a default for zones with a master file alone
+        definitions["Zone"]["properties"][key].pop("default")
     endpoints = definitions["Pool"]["properties"]["endpoints"]
     endpoints["minItems"] = 1
     endpoints["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Endpoint"}]}

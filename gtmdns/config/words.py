@@ -8,6 +8,7 @@ from .mistakes import KEY, Keys, did_you_mean
 from .model import (
     Admin,
     Config,
+    Cookies,
     Endpoint,
     Geoip,
     HealthCheck,
@@ -27,6 +28,7 @@ MODELS: dict[Keys, type[Strict]] = {
     ("server",): Server,
     ("server", "tcp"): Tcp,
     ("server", "log"): Log,
+    ("server", "cookies"): Cookies,
     ("admin",): Admin,
     ("geoip",): Geoip,
     ("regions", "*"): Region,

@@ -22,6 +22,7 @@ from ..sources.file import Look, look, wait_for_change
 from .counters import Counters
 from .load import LoadReport, load, load_kept
 from .publication import Publication, usable_of
+from .secret import start_secret
 from .state import State, read_state, write_state
 from .workers import Workers
 
@@ -62,6 +63,7 @@ class Control:
         self.worker_restarts = 0
         self.listen: tuple[str, ...] = ()  # addresses that the parent bound
         self.verdict_changes: dict[tuple[str, str, str], int] = {}  # (pool, address, to)
+        self._cookie_secret = start_secret(runtime)
         self._state_folders = (runtime,) if state_dir is None else (runtime, state_dir)
         # The newest: where state_dir cannot be written, the runtime folder still knows more.
         states = map(read_state, self._state_folders)
@@ -194,7 +196,7 @@ class Control:
     async def _publish(self, report: LoadReport) -> None:
         """Make `report` what is served, with the verdicts of this moment."""
         assert report.plan is not None
-        publication = Publication(report.plan)
+        publication = Publication(report.plan, (self._cookie_secret,))
         for frame in report.pieces:
             publication.take(frame)
             await asyncio.sleep(0)  # probes first

@@ -27,6 +27,7 @@ _COMMON: dict[int, tuple[str, str]] = {
     tags.BADVERS: ("BADVERS", ""),
     tags.SERVFAIL: ("SERVFAIL", ""),
     tags.ANY: ("NOERROR", "static"),
+    tags.ABOUT: ("NOERROR", ""),
 }
 _DROPPED = {tags.SHORT: "short", tags.RESPONSE: "response"}
 

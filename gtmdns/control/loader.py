@@ -82,7 +82,7 @@ class _Reading:
                 raise
             databases = databases_of(loaded.base, loaded.config.geoip.databases)
             unseen = [path for path in loaded.files if path not in known]
-            self._note(loaded.files + databases)  # databases are not read yet
+            self._note(loaded.files + databases + secrets_of(loaded))  # these are not read yet
             if not changed_since(unseen, self._started) and self._is_as_before(known):
                 break
             known = loaded.files
@@ -111,6 +111,12 @@ def databases_of(base: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
     for name in names:
         found += builtin_databases() if name == "builtin" else (base / name,)
     return found
+
+
+def secrets_of(loaded: Loaded) -> tuple[Path, ...]:
+    """Return the file of `server.cookies`, where there is one."""
+    name = loaded.config.server.cookies.secret_file
+    return () if name is None else (loaded.base / name,)
 
 
 def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:

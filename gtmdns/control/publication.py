@@ -21,11 +21,13 @@ class Publication:
     """What the loader said about one configuration. `take` its pieces, then `finish`.
 
     snapshot: control's own, for `explain`: the same octets that workers have
+    secrets:  of cookies, where the configuration has none
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, secrets: tuple[bytes, ...] = ()) -> None:
         self.generation = 0
         self.plan = plan
+        self._secrets = plan.cookie_secrets or secrets
         self.tags = Tags(plan.tags)
         self.specs_by_pool = plan.specs_by_pool()
         self.answers: list[tuple[Any, ...]] = []
@@ -35,7 +37,13 @@ class Publication:
 
     def _settings(self) -> Settings:
         server = self.plan.server
-        return Settings(server.client_subnet, server.udp_payload)
+        return Settings(
+            server.client_subnet,
+            server.udp_payload,
+            None if server.nsid is None else server.nsid.encode(),
+            None if server.version is None else server.version.encode(),
+            self._secrets,
+        )
 
     @classmethod
     def of(cls, plan: Plan, pieces: Iterable[Piece]) -> "Publication":

@@ -6,7 +6,7 @@ Frames, `frames` tells their octets; both sides ignore a kind that they do not k
           ("stats", generation, {name: total since the worker began},
                                 {tag: count since this generation began})
           ("log", level, text)
-    down  ("begin", generation, settings)   settings: {"client_subnet", "udp_payload",
+    down  ("begin", generation, settings)   settings: {fields of Settings,
                                             "tcp": {fields of tcp.TcpLimits}}; all optional
           ("piece", kind, ...)              as answers/snapshot tells; any number
           ("commit", generation)

@@ -23,6 +23,7 @@ import socket
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from random import getrandbits
+from time import time
 from typing import NamedTuple
 
 from ..answers.cache import client_number
@@ -324,7 +325,15 @@ class TcpServer:
         ipv4 = client >> 32 == IPV4_PREFIX
         served.counters["queries_tcp_ipv4" if ipv4 else "queries_tcp_ipv6"] += 1
         try:
-            return respond(packet, client, served.snapshot, getrandbits(64), MAX_TCP)
+            return respond(
+                packet,
+                client,
+                served.snapshot,
+                getrandbits(64),
+                MAX_TCP,
+                int(time()),
+                round(10 * self.limits.idle_timeout),
+            )
         except Exception as error:
             served.counters["dropped_failed"] += 1
             text = f"no answer over TCP could be made ({error!r}): query {packet[:512].hex()}"

@@ -8,6 +8,7 @@ per second (bench/peers.py).
 import logging
 import socket
 from random import getrandbits
+from time import time
 from typing import Any
 
 from ..answers.responder import servfail
@@ -37,14 +38,15 @@ class UdpListener:
 
     def _drain(self) -> int:
         receive, send = self.sock.recvfrom, self.sock.sendto
-        respond = self.served.cache.respond  # one snapshot for the whole batch
+        respond = self.served.cache.respond  # one snapshot for the whole batch, and one time
+        now = int(time())
         for number in range(BATCH):
             try:
                 packet, peer = receive(MAX_QUERY)
             except OSError as error:
                 return self._read(number, error)
             try:
-                response = respond(packet, peer[0], getrandbits(64))
+                response = respond(packet, peer[0], getrandbits(64), now)
             except Exception:
                 response = self._failed(packet)
             if response is None:
@@ -63,13 +65,14 @@ class UdpListener:
         """
         receive, send = self.sock.recvmsg, self.sock.sendmsg
         respond = self.served.cache.respond
+        now = int(time())
         for number in range(BATCH):
             try:
                 packet, ancillary, _, peer = receive(MAX_QUERY, ANCILLARY)
             except OSError as error:
                 return self._read(number, error)
             try:
-                response = respond(packet, peer[0], getrandbits(64))
+                response = respond(packet, peer[0], getrandbits(64), now)
             except Exception:
                 response = self._failed(packet)
             if response is None:

@@ -34,6 +34,7 @@ RCODES: Final = MappingProxyType(
 
 # Classes and types
 IN: Final = 1
+CH: Final = 3  # CHAOS: questions about the server itself
 
 A: Final = 1
 NS: Final = 2
@@ -52,23 +53,17 @@ AXFR: Final = 252
 ANY: Final = 255
 CAA: Final = 257
 
-TYPES: Final = MappingProxyType(
-    {
-        "A": A,
-        "NS": NS,
-        "CNAME": CNAME,
-        "SOA": SOA,
-        "PTR": PTR,
-        "HINFO": HINFO,
-        "MX": MX,
-        "TXT": TXT,
-        "AAAA": AAAA,
-        "SRV": SRV,
-        "DS": DS,
-        "ANY": ANY,
-        "CAA": CAA,
-    }
-)
+# EDNS options
+NSID: Final = 3  # RFC 5001
+CLIENT_SUBNET: Final = 8  # RFC 7871
+COOKIE: Final = 10  # RFC 7873
+TCP_KEEPALIVE: Final = 11  # RFC 7828
+EXTENDED_ERROR: Final = 15  # RFC 8914
+
+# INFO-CODEs of extended errors, RFC 8914 section 4
+OTHER_ERROR: Final = 0
+NOT_AUTHORITATIVE: Final = 20
+NOT_SUPPORTED: Final = 21
 
 # Sizes
 MIN_UDP: Final = 512  # what every client takes, RFC 1035 section 4.2.1

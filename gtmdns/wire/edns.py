@@ -1,12 +1,10 @@
-"""EDNS: the OPT record (RFC 6891) and the Client Subnet option (RFC 7871)."""
+"""EDNS: the OPT record (RFC 6891) and its options, Client Subnet above all (RFC 7871)."""
 
 from struct import pack
 from typing import NamedTuple
 
-from .constants import FORMERR, OPT
+from .constants import CLIENT_SUBNET, EXTENDED_ERROR, FORMERR, OPT, TCP_KEEPALIVE
 from .query import BadQuery
-
-CLIENT_SUBNET = 8  # option code, RFC 7871 section 6
 
 IPV4_MAPPED = 0xFFFF << 32  # an IPv4 address as one of IPv6: ::ffff:0:0/96
 _WIDTH = {1: 32, 2: 128}  # address bits by family (IANA address family numbers)
@@ -70,3 +68,22 @@ def opt_record(payload: int, *, dnssec_ok: bool, extended: int = 0, options: byt
     """
     flags = 0x8000 if dnssec_ok else 0
     return pack("!BHHBBHH", 0, OPT, payload, extended, 0, flags, len(options)) + options
+
+
+def option(code: int, data: bytes) -> bytes:
+    return pack("!HH", code, len(data)) + data
+
+
+def keepalive_option(timeout: int) -> bytes:
+    """Return how long a connection may be idle. `timeout`: in 100 milliseconds, 0 to 65535."""
+    return pack("!HHH", TCP_KEEPALIVE, 2, timeout)
+
+
+def extended_error(code: int, text: str = "") -> bytes:
+    """Return an extended error (RFC 8914 section 2). `text`: for people, ASCII."""
+    return option(EXTENDED_ERROR, code.to_bytes(2) + text.encode())
+
+
+def with_options(opt: bytes, options: bytes) -> bytes:
+    """Return an OPT record with these options behind those that it has."""
+    return opt[:9] + (len(opt) - 11 + len(options)).to_bytes(2) + opt[11:] + options

@@ -11,22 +11,28 @@ BadQuery with None, which means silence:
 
 from .constants import (
     BADVERS,
+    CLIENT_SUBNET,
+    COOKIE,
     FORMERR,
     HEADER,
     IXFR,
     MIN_UDP,
     NOTIMP,
+    NSID,
     OPCODE,
     OPT,
     QR,
     RD,
     REFUSED,
+    TCP_KEEPALIVE,
 )
 from .name import MAX_LABEL, MAX_NAME, WireName
 
 # Nobody needs more, and without bounds a query of 4 KB costs as much as fifty small ones.
 MAX_ADDITIONAL = 4  # records: OPT, TSIG or SIG(0), and some to spare
 MAX_OPTIONS = 256  # EDNS options
+
+_KNOWN_OPTIONS = frozenset((NSID, CLIENT_SUBNET, COOKIE, TCP_KEEPALIVE))
 
 _QUESTION_END = HEADER + MAX_NAME + 4  # where the longest question ends
 
@@ -52,6 +58,7 @@ class Query:
     edns:   whether there is an OPT record
     size:   octets that the client takes over UDP, at least 512 (RFC 6891 section 6.2.3)
     subnet: data of the Client Subnet option, not yet checked; None where there is none
+    options: data of the first NSID, COOKIE and TCP keepalive option, by code; None: none of them
     plain:  whether the packet is only a header, a question and at most an OPT without options
     """
 
@@ -59,6 +66,7 @@ class Query:
         "dnssec_ok",
         "edns",
         "end",
+        "options",
         "plain",
         "qclass",
         "qname",
@@ -80,6 +88,7 @@ class Query:
         self.dnssec_ok = False
         self.size = MIN_UDP
         self.subnet: bytes | None = None
+        self.options: dict[int, bytes] | None = None
         self.plain = True
 
 
@@ -170,7 +179,7 @@ def _skip_name(packet: bytes, at: int, query: Query) -> int:
 
 
 def _options(packet: bytes, at: int, end: int, query: Query) -> None:
-    """Read the options of OPT; all but Client Subnet are ignored (RFC 6891 section 6.1.2)."""
+    """Read the options of OPT; those that we do not know are ignored (RFC 6891 section 6.1.2)."""
     query.plain = False
     left = MAX_OPTIONS
     while at < end:
@@ -181,8 +190,26 @@ def _options(packet: bytes, at: int, end: int, query: Query) -> None:
         length = packet[at + 2] << 8 | packet[at + 3]
         if data + length > end:
             raise BadQuery(FORMERR, query)
-        if packet[at] == 0 and packet[at + 1] == 8:  # Client Subnet, RFC 7871
-            if query.subnet is not None:
-                raise BadQuery(FORMERR, query)
-            query.subnet = packet[data : data + length]
+        code = packet[at] << 8 | packet[at + 1]
+        if code in _KNOWN_OPTIONS:
+            _keep_option(code, packet[data : data + length], query)
         at = data + length
+
+
+def _keep_option(code: int, data: bytes, query: Query) -> None:
+    """Note an option that the response may answer. One Client Subnet; else the first counts.
+
+    RFC 7873 section 5.2: a cookie has 8 octets of the client, and none or 8 to 32 of a server.
+    """
+    if code == CLIENT_SUBNET:
+        if query.subnet is not None:
+            raise BadQuery(FORMERR, query)
+        query.subnet = data
+        return
+    if query.options is None:
+        query.options = {}
+    elif code in query.options:
+        return
+    if code == COOKIE and len(data) != 8 and not 16 <= len(data) <= 40:
+        raise BadQuery(FORMERR, query)
+    query.options[code] = data

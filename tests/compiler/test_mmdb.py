@@ -1,5 +1,6 @@
 """Trees and records against maxminddb, and files that are damaged."""
 
+import os
 import random
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
@@ -93,6 +94,13 @@ def test_a_tree_of_shared_branches_ends(tmp_path: Path) -> None:
 
     with pytest.raises(BadMmdb, match="not a tree"):
         shared.walk4(numbers_of(shared, lambda record: 1))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mmdb")
+
+    with pytest.raises(BadMmdb, match="not a regular file"):
+        Mmdb(tmp_path / "pipe.mmdb")
 
 
 def test_any_damage_is_refused_or_read(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from gtmdns.compiler.records import (
     rr,
     soa_rdata,
 )
-from gtmdns.config.records import RR_TYPES
+from gtmdns.config.rrtypes import RR_TYPES
 from gtmdns.wire.name import from_text
 from tests.compiler.support import LAW
 
@@ -54,6 +54,24 @@ GOOD = [
     ("TXT",   r"v=DKIM1\; k=rsa",           r'"v=DKIM1\\; k=rsa"'),
     ("TXT",   r'"a\"b\065"',                r'"a\"bA"'),
     ("TXT",   "ü",                          r'"\195\188"'),
+    ("TXT",   r"\# is text",                r'"\\# is text"'),
+    ("TYPE16", '"one" two',                 '"one" "two"'),
+    ("TYPE65", "1 . alpn=h2",               '1 . alpn="h2"'),
+    ("TYPE1",  r"\# 4 c0000201",            "192.0.2.1"),
+    ("TYPE4711", r"\# 3 ab cd ef",          r"\# 3 abcdef"),
+    ("NULL",  r"\# 1 ff",                   r"\# 1 ff"),
+    ("HTTPS", "1 . alpn=h2,h3 ipv4hint=192.0.2.1", '1 . alpn="h2,h3" ipv4hint="192.0.2.1"'),
+    ("HTTPS", "0 www",                      "0 www.example.test."),
+    ("SVCB",  "1 svc port=8443",            '1 svc.example.test. port="8443"'),
+    ("DS",    "12345 13 2 " + "ab" * 32,    "12345 13 2 " + "ab" * 32),
+    ("TLSA",  "3 1 1 " + "cd" * 32,         "3 1 1 " + "cd" * 32),
+    ("SSHFP", "4 2 " + "ef" * 32,           "4 2 " + "ef" * 32),
+    ("NAPTR", '100 10 "u" "E2U+sip" "!^.*$!sip:a@b.test!" .', '100 10 "u" "E2U+sip" "!^.*$!sip:a@b.test!" .'),
+    ("URI",   '10 1 "https://a.test/"',     '10 1 "https://a.test/"'),
+    ("LOC",   "51 30 12.748 N 0 7 39.612 W 0.00m", "51 30 12.748 N 0 7 39.612 W 0.00m"),
+    ("HINFO", '"a" "b"',                    '"a" "b"'),
+    ("RP",    "a b",                        "a.example.test. b.example.test."),
+    ("NSAP-PTR", "a.b.",                    "a.b."),
     ("TXT",   "x" * 300,                    f'"{"x" * 255}" "{"x" * 45}"'),
 ]
 # fmt: on
@@ -81,6 +99,15 @@ BAD = [
     ("MX",    "10",                     "expected a preference"),
     ("SRV",   "1 2 www",                "expected priority, weight, port and a name"),
     ("CAA",   "issue ca.example",       "expected flags, tag and value"),
+    ("TYPE4711", "abc",                 "expected its presentation format, or \\# with octets"),
+    ("TYPE4711", r"\# 2 abcdef",        "expected its presentation format"),
+    ("TYPE1", r"\# 3 c00002",           "expected its presentation format"),
+    ("HTTPS", "x",                      "expected priority, name and parameters such as 1 . alpn=h2,h3"),
+    ("HTTPS", "1 . alpn=h2 alpn=h3",    "expected priority, name and parameters"),
+    ("TLSA",  "3 1 1",                  "expected usage, selector"),
+    ("DS",    "1 13 2 abcd",            "expected key tag"),
+    ("NAPTR", "1 1 u",                  "expected order, preference"),
+    ("LOC",   "somewhere",              "expected its presentation format"),
     ("TXT",   '"open',                  "expected a text such as"),
     ("TXT",   f'"{"x" * 256}"',         "expected a text such as"),
     ("TXT",   "x" * 66_000,             f"allowed are {MAX_RDATA}"),

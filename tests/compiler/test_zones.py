@@ -1,7 +1,10 @@
 """Zones as they are answered: texts compiled and asked through the responder, read by dnspython."""
 
+import dns.flags
+import dns.message
 import pytest
 
+from gtmdns.answers.responder import respond
 from gtmdns.compiler.zones import wildcards
 from gtmdns.wire.name import WireName, from_text
 from tests.compiler.support import (
@@ -46,6 +49,8 @@ zones:
       "*.sub":      {A: 192.0.2.61}
       absolute.example.test.: {TXT: absolute}
       weird\\.label: {TXT: dot inside}
+      svc:          {HTTPS: "1 . alpn=h2", TYPE64: "0 www", TYPE4711: '\\# 2 abcd', pools: home}
+      signed:       {NS: ns.elsewhere.test., DS: 1 13 2 abababababababababababababababababababababababababababababababab}
   lower.example.test:
     nameservers: {ns9.other.test.: []}
     contact: hostmaster@other.test
@@ -83,10 +88,11 @@ CASES: list[tuple[str, str, str, tuple[str, list[str], list[str], list[str]]]] =
     ("steered, another type", "www.example.test.", "TXT", NODATA),
     ("below a steered name", "www.v4.example.test.", "A", ("NOERROR", ["www.v4.example.test. 60 A 192.0.2.20"], [], [])),
     ("CNAME", "alias.example.test.", "CNAME", ("NOERROR", ["alias.example.test. 60 CNAME static.example.test."], [], [])),
-    ("CNAME for every type", "alias.example.test.", "A", ("NOERROR", ["alias.example.test. 60 CNAME static.example.test."], [], [])),
+    ("CNAME for every type", "alias.example.test.", "TXT", ("NOERROR", ["alias.example.test. 60 CNAME static.example.test."], [SOA], [])),
     ("a steered CNAME", "steered-alias.example.test.", "AAAA",
         ("NOERROR", ["steered-alias.example.test. 5 CNAME target.example.net."], [], [])),
-    ("SRV", "_sip._tcp.example.test.", "SRV", ("NOERROR", ["_sip._tcp.example.test. 60 SRV 10 5 5060 static.example.test."], [], [])),
+    ("SRV", "_sip._tcp.example.test.", "SRV", ("NOERROR", ["_sip._tcp.example.test. 60 SRV 10 5 5060 static.example.test."], [],
+        [f"static.example.test. 300 A 192.0.2.{n}" for n in (10, 11, 12)])),
     ("PTR", "4.2.0.example.test.", "PTR", ("NOERROR", ["4.2.0.example.test. 60 PTR host.example.test."], [], [])),
     ("TXT beside pools", "mixed.example.test.", "TXT", ("NOERROR", ['mixed.example.test. 60 TXT "beside"'], [], [])),
     ("pools beside TXT", "mixed.example.test.", "A", ("NOERROR", ["mixed.example.test. 60 A 203.0.113.1"], [], [])),
@@ -110,12 +116,17 @@ CASES: list[tuple[str, str, str, tuple[str, list[str], list[str], list[str]]]] =
     ("a name that exists is no wildcard's", "known.wild.example.test.", "A", NODATA),
     ("below a name that exists neither", "x.known.wild.example.test.", "A", ("NXDOMAIN", [], [SOA], [])),
     ("a steered wildcard", "any.steered.example.test.", "A", ("NOERROR", ["any.steered.example.test. 7 A 203.0.113.1"], [], [])),
-    ("a wildcard CNAME", "q.x.alias.example.test.", "MX", ("NOERROR", ["q.x.alias.example.test. 60 CNAME static.example.test."], [], [])),
+    ("a wildcard CNAME", "q.x.alias.example.test.", "MX", ("NOERROR", ["q.x.alias.example.test. 60 CNAME static.example.test."], [SOA], [])),
 
     ("a referral", "sub.example.test.", "A",
         ("NOERROR", [], [f"sub.example.test. 60 NS {ns}" for ns in ("ns.elsewhere.test.", "ns.sub.example.test.", "ns1.example.test.")],
          ["ns.sub.example.test. 60 A 192.0.2.60", "ns.sub.example.test. 60 AAAA 2001:db8::60",
           "ns1.example.test. 60 A 192.0.2.53", "ns1.example.test. 60 AAAA 2001:db8::53"])),
+    ("HTTPS", "svc.example.test.", "HTTPS", ("NOERROR", ['svc.example.test. 60 HTTPS 1 . alpn="h2"'], [], [])),
+    ("by number in the file", "svc.example.test.", "SVCB", ("NOERROR", ["svc.example.test. 60 SVCB 0 www.example.test."], [], [])),
+    ("a type without a name", "svc.example.test.", "TYPE4711", ("NOERROR", [r"svc.example.test. 60 TYPE4711 \# 2 abcd"], [], [])),
+    ("DS of a signed child", "signed.example.test.", "DS", ("NOERROR", [f"signed.example.test. 60 DS 1 13 2 {'ab' * 32}"], [], [])),
+    ("and else a referral", "signed.example.test.", "A", ("NOERROR", [], ["signed.example.test. 60 NS ns.elsewhere.test."], [])),
     ("DS at a zone cut is ours", "sub.example.test.", "DS", NODATA),
 
     ("the deeper zone", "www.lower.example.test.", "A", ("NOERROR", ["www.lower.example.test. 60 A 192.0.2.90"], [], [])),
@@ -234,10 +245,16 @@ MISTAKES = [
         "1 zones.example.test.records.www.A[1]: '192.0.2.1 ' stands there twice",
     ]),
     ("more than NS at a cut", "sub: {NS: ns.other.test., TXT: x}", [
-        "1 zones.example.test.records.sub: a delegated name has NS, and addresses as glue",
+        "1 zones.example.test.records.sub: a delegated name has NS, DS, and addresses as glue",
+    ]),
+    ("DS without NS", "sub: {DS: 1 13 2 abababababababababababababababababababababababababababababababab}", [
+        "1 zones.example.test.records.sub.DS: stands beside NS of a delegated name alone",
+    ]),
+    ("DS of the zone itself", "'@': {TYPE43: 1 13 2 abababababababababababababababababababababababababababababababab}", [
+        "1 zones.example.test.records.@.DS: stands beside NS of a delegated name alone",
     ]),
     ("pools at a cut", "sub: {NS: ns.other.test., pools: p}", [
-        "1 zones.example.test.records.sub: a delegated name has NS, and addresses as glue",
+        "1 zones.example.test.records.sub: a delegated name has NS, DS, and addresses as glue",
     ]),
     ("a wildcard cut", '"*.sub": {NS: ns.other.test.}', [
         "1 zones.example.test.records.*.sub: a wildcard cannot be delegated",
@@ -294,3 +311,47 @@ def test_wildcards_hang_on_their_parents() -> None:
         (from_text("a.test"), names[0]),
         (WireName(names[3][2:]), names[3]),
     ]
+
+
+def test_addresses_of_mail_and_services() -> None:
+    """Of hosts that are static in the zone, each once; neither steered nor occluded ones."""
+    records = """
+      m: {MX: [10 mx1, 20 MX1, 30 mx2, 40 www, 50 ns.sub, 60 mx.other.test., 70 .]}
+      s: {SRV: [1 1 1 mx2, 1 1 2 mx2]}
+      mx1: {A: [192.0.2.1, 192.0.2.2], AAAA: "2001:db8::1", ttl: 5}
+      mx2: {AAAA: "2001:db8::2"}
+      www: {pools: p}
+      sub: {NS: ns.sub}
+      ns.sub: {A: 192.0.2.3}
+    """
+    snapshot = snapshot_of(compile_text(with_records(records, POOL)))
+    mx2 = "mx2.example.test. 60 AAAA 2001:db8::2"
+
+    assert section(ask(snapshot, "s.example.test.", "SRV").additional) == [mx2]
+    assert section(ask(snapshot, "m.example.test.", "MX").additional) == [
+        "mx1.example.test. 5 A 192.0.2.1",
+        "mx1.example.test. 5 A 192.0.2.2",
+        "mx1.example.test. 5 AAAA 2001:db8::1",
+        mx2,
+    ]
+
+
+def test_addresses_are_left_out_rather_than_truncated() -> None:
+    """RFC 2181 section 9: of 20 mail servers 16 have theirs added, where that fits."""
+    records = "m: {{MX: [{}]}}\n".format(", ".join(f"{n} mx{n}" for n in range(20)))
+    records += "".join(f"mx{n}: {{A: 192.0.2.{n}}}\n" for n in range(20))
+    snapshot = snapshot_of(compile_text(with_records(records)))
+    query = dns.message.make_query("m.example.test.", "MX", use_edns=0)
+
+    sizes = {}
+    for limit in (65_535, 1_211, 1_210, 693, 692):
+        octets = respond(query.to_wire(), 0, snapshot, 0, limit)
+        assert octets is not None
+        assert len(octets) <= limit
+        response = dns.message.from_wire(octets)
+        assert response.edns == 0
+        full = bool(response.flags & dns.flags.TC), len(section(response.answer))
+        sizes[limit] = (*full, len(section(response.additional)))
+
+    whole, short, cut = (False, 20, 16), (False, 20, 0), (True, 0, 0)
+    assert sizes == {65_535: whole, 1_211: whole, 1_210: short, 693: short, 692: cut}

@@ -22,22 +22,28 @@ zones:
 1:7: zones: expected one or more zones, got nothing
 ===
 zone: {}
-zones: {z: 5, y: {nameserver: {ns1: []}, zone_file: x}}
+zones: {z: 5, y: {nameserver: {ns1: []}, zone_file: null}}
 ---
 1:1: zone: unknown key; did you mean "zones"?
 2:12: zones.z: expected a mapping, got 5
 2:15: zones.y.contact: missing; expected an e-mail address such as hostmaster@example.com
 2:15: zones.y.nameservers: missing; expected one or more names, such as {ns1: [192.0.2.53]}
 2:19: zones.y.nameserver: unknown key; did you mean "nameservers"?
-2:42: zones.y.zone_file: not supported yet
+===
+zones: {z: {zone_file: 5}, y: {zone_file: x, nameservers: {}, contact: x, records: {a: {}}}}
+---
+1:24: zones.z.zone_file: expected a master file, got 5; write it in quotes: "5"
+1:46: zones.y.nameservers: expected one or more names, such as {ns1: [192.0.2.53]}, got an empty mapping
+1:72: zones.y.contact: expected an e-mail address such as hostmaster@example.com, got "x"
+1:85: zones.y.records.a: expected RR types, or pools, or route; the record has none of them
 ===
 server:
   listen: []
   listn: ["127.0.0.1:53"]
   workers: many
   user: 1000
-  nsid: edge-1
-  version: "1"
+  nsid: ""
+  version: 1
   client_subnet: on
   udp_payload: 100
   startup_wait: 2h
@@ -50,8 +56,8 @@ geoip: {databases: builtin}
 3:3: server.listn: unknown key; did you mean "listen"?
 4:12: server.workers: expected auto, or a whole number from 1 to 256, got "many"
 5:9: server.user: expected the name of a user, got 1000; write it in quotes: "1000"
-6:3: server.nsid: not supported yet
-7:3: server.version: not supported yet
+6:9: server.nsid: expected a text of 1 to 255 octets, got ""
+7:12: server.version: expected a text of 1 to 255 octets, got 1
 8:18: server.client_subnet: expected true or false, got "on"; YAML 1.2 has no yes and no
 9:16: server.udp_payload: expected octets from 512 to 4096, got 100
 10:17: server.startup_wait: expected a duration from 0s to 1h, got "2h"
@@ -190,7 +196,7 @@ zones:
       e: {pools: p, route: {default: p}}
       f: {federate: [p], failback: {delay: 5s}, ttl: {min: 1, max: 2}}
       g: {pools: p, A: 192.0.2.1, AAAA: "::1", CNAME: x, TXT: y}
-      h: {TYPE65: x, HTTPS: x, SOA: x, a: x, mx: x}
+      h: {TYPE65: x, HTTPS: x, SOA: x, a: x, mx: x, DNAME: x, NSEC: x, TYPE255: x, TYPE65536: x, TYPE01: x}
       i: {A: [], TXT: 5, MX: ["10 a", "10 a"], CAA: {a: 1}}
       j: {CNAME: x, TXT: y}
       k: {A: 192.0.2.1, when_all_down: empty}
@@ -216,11 +222,15 @@ zones:
 12:21: zones.z.records.g.A: cannot stand beside pools, which answers this type itself
 12:35: zones.z.records.g.AAAA: cannot stand beside pools, which answers this type itself
 12:48: zones.z.records.g.CNAME: cannot stand beside pools, which answers this type itself
-13:11: zones.z.records.h.TYPE65: neither a known key nor an RR type
-13:22: zones.z.records.h.HTTPS: not supported yet
+13:22: zones.z.records.h.HTTPS: the same type as TYPE65
 13:32: zones.z.records.h.SOA: a zone's SOA is made from its contact, serial, ttl and negative_ttl
 13:40: zones.z.records.h.a: neither a known key nor an RR type; did you mean "A"?
 13:46: zones.z.records.h.mx: neither a known key nor an RR type; did you mean "MX"?
+13:53: zones.z.records.h.DNAME: not supported yet
+13:63: zones.z.records.h.NSEC: is made by signing a zone, which is not supported yet
+13:72: zones.z.records.h.TYPE255: is for queries and messages alone, no record has this type
+13:84: zones.z.records.h.TYPE65536: neither a known key nor an RR type
+13:98: zones.z.records.h.TYPE01: neither a known key nor an RR type
 14:11: zones.z.records.i.A: expected a list of one or more texts, got an empty list
 14:23: zones.z.records.i.TXT: expected a text in presentation format, got 5; write it in quotes: "5"
 14:39: zones.z.records.i.MX[1]: "10 a" is in the list twice

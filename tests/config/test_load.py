@@ -50,8 +50,9 @@ server:
   workers: auto
   user: nobody
   state_dir: state
-  nsid: null
+  nsid: edge-1
   version: null
+  cookies: {secret_file: secrets}
   client_subnet: false
   udp_payload: 1400
   startup_wait: 500ms
@@ -103,6 +104,8 @@ def test_a_full_configuration(loaded, tmp_path):
     server = config.server
     assert server.listen == ("127.0.0.1:5300", "[::1]:5300")
     assert (server.workers, server.user, server.state_dir) == (None, "nobody", "state")
+    assert (server.nsid, server.version) == ("edge-1", None)
+    assert server.cookies.secret_file == "secrets"
     assert (server.client_subnet, server.udp_payload, server.startup_wait) == (False, 1400, 0.5)
     assert dict(server.tcp) == {"max_connections": 10, "max_per_client": 5, "idle_timeout": 60.0}
     assert dict(server.log) == {"format": "json", "level": "debug"}

@@ -55,8 +55,14 @@ def holds(word, rule, value, schema):
         "propertyNames": lambda: not a_map or all(matches(key, rule) for key in value),
         "properties": lambda: not a_map
         or all(matches(value[key], one) for key, one in rule.items() if key in value),
+        "patternProperties": lambda: not a_map
+        or all(matches(value[key], one) for key in value for pattern, one in rule.items() if re.search(pattern, key)),
         "additionalProperties": lambda: not a_map
-        or all(matches(value[key], rule) for key in value.keys() - schema.get("properties", {}).keys()),
+        or all(
+            matches(value[key], rule)
+            for key in value.keys() - schema.get("properties", {}).keys()
+            if not any(re.search(pattern, key) for pattern in schema.get("patternProperties", {}))
+        ),
     }  # fmt: skip
     return word in TALK or bool(rules[word]())
 
@@ -73,6 +79,7 @@ ZONE = "zones: {z: {nameservers: {ns1: [192.0.2.1]}, contact: a@b, records: {r: 
 VALID = [
     "server: {workers: auto, startup_wait: 500ms, nsid: null, tcp: {idle_timeout: 5}}",
     "server: {workers: 4, listen: ['127.0.0.1:53'], log: {level: debug}}",
+    "server: {nsid: edge-1, version: null, cookies: {secret_file: secrets}}",
     "include: [zones/*.yaml]",
     "admin: {listen: null}",
     "pools: {a: {endpoints: [192.0.2.1, {address: x.example, weight: 3, health_check: [a]}], min_available: 50%}}",
@@ -83,12 +90,17 @@ VALID = [
     ZONE % "{pools: [a, {b: 1, c: {weight: 2, to: {all: [a, [b]]}}}], TXT: x, ttl: 5}",
     ZONE % "{route: {x: a, default: [b]}, when_all_down: servfail}",
     ZONE % "{A: [192.0.2.1, 192.0.2.2], TXT: x}",
+    ZONE % "{HTTPS: 1 ., TYPE4711: x, NSAP-PTR: x}",
+    "zones: {z: {zone_file: x}}",
+    "zones: {z: {nameservers: {ns1: [192.0.2.1]}, contact: a@b, zone_file: null}}",
+    "zones: {z: {contact: a@b, zone_file: x, records: {r: {TXT: x}}}}",
 ]
 INVALID = [
     "server: {workers: many}",
     "server: {listn: []}",
     "server: {startup_wait: 5x}",
-    "server: {nsid: edge}",
+    "server: {nsid: ''}",
+    "server: {cookies: {secret: x}}",
     "server: {listen: []}",
     "server: {udp_payload: 5000}",
     "include: x",
@@ -101,6 +113,10 @@ INVALID = [
     "health_checks: {a: {port: 5}}",
     "regions: {a: {countries: [Norway]}}",
     "zones: {z: {contact: a@b}}",
+    "zones: {z: {contact: a@b, zone_file: null}}",
+    ZONE % "{DNAME: x}",
+    ZONE % "{TYPE05: x}",
+    ZONE % "{TYPE4711: 5}",
     "zones: {}",
     ZONE % "{}",
     ZONE % "{ttl: 5}",

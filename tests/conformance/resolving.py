@@ -1,10 +1,11 @@
-"""Debian's NSD as the parent of a delegated zone, and Debian's unbound as the resolver of clients."""
+"""Debian's NSD as root and parent of a delegated zone; unbound, BIND and Knot Resolver for clients."""
 
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dns.exception
@@ -13,8 +14,19 @@ import dns.query
 
 from tests.conformance.server import eventually, free_port
 
-PARENT_HOST, CHILD_HOST, RESOLVER_HOST = "127.0.1.10", "127.0.1.53", "127.0.1.20"
+PARENT_HOST, CHILD_HOST = "127.0.1.10", "127.0.1.53"
 ZONE, CHILD = "example.com", "gtm.example.com"
+
+ROOT_FILE = f"""\
+$TTL 300
+.              SOA ns. hostmaster.{ZONE}. 1 3600 900 604800 30
+.              NS  ns.
+ns.            A   {PARENT_HOST}
+{ZONE}.        NS  ns.{ZONE}.
+ns.{ZONE}.     A   {PARENT_HOST}
+"""
+
+HINTS = f". 300 NS ns.\nns. 300 A {PARENT_HOST}\n"
 
 MASTER_FILE = f"""\
 $ORIGIN {ZONE}.
@@ -29,7 +41,7 @@ ns1.{CHILD}.  A   {CHILD_HOST}
 
 NSD = """
 server:
-  ip-address: {host}@{port}
+  ip-address: {host}@53
   server-count: 1
   username: ""
   chroot: ""
@@ -44,6 +56,9 @@ remote-control:
 zone:
   name: {zone}
   zonefile: zone
+zone:
+  name: .
+  zonefile: root
 """
 
 UNBOUND = """
@@ -69,15 +84,68 @@ remote-control:
   control-enable: no
 stub-zone:
   name: {zone}
-  stub-addr: {parent}@{parent_port}
+  stub-addr: {parent}
 """
+
+BIND = """
+options {{
+  directory "{folder}";
+  pid-file "{folder}/named.pid";
+  session-keyfile "{folder}/session.key";
+  listen-on port {port} {{ {host}; }};
+  listen-on-v6 {{ none; }};
+  query-source address {host};
+  allow-query {{ 127.0.0.0/8; }};
+  recursion yes;
+  dnssec-validation no;
+  empty-zones-enable no;
+  qname-minimization strict;
+}};
+controls {{ }};
+zone "." {{ type hint; file "{folder}/hints"; }};
+"""
+
+KRESD = """
+net.listen('{host}', {port}, {{ kind = 'dns' }})
+net.outgoing_v4('{host}')
+net.ipv6 = false
+option('ALLOW_LOCAL', true)
+trust_anchors.remove('.')
+modules.unload('priming')
+modules.unload('ta_update')
+modules.unload('ta_signal_query')
+modules.unload('detect_time_skew')
+modules.load('hints')
+hints.root({{ ['ns.'] = '{parent}' }})
+cache.size = 10 * MB
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resolver: its program, Debian's package of it, its configuration, its command line.
+
+    host: BIND listens only on addresses that an interface has by name.
+    """
+
+    program: str
+    package: str
+    conf: str
+    words: tuple[str, ...]
+    host: str = "127.0.1.20"
+
+
+KINDS = {
+    "unbound": Kind("unbound", "unbound", UNBOUND, ("-d", "-p", "-c", "{conf}")),
+    "bind": Kind("named", "bind9", BIND, ("-g", "-n", "1", "-c", "{conf}"), "127.0.0.1"),
+    "knot-resolver": Kind("kresd", "knot-resolver", KRESD, ("-n", "-c", "{conf}", "{folder}")),
+}
 
 
 def reason_to_skip() -> str | None:
     """Say what is missing on this machine for the delegation to be followed; None: nothing."""
-    missing = [program for program in ("nsd", "unbound") if not shutil.which(program)]
-    if missing:
-        return f"not installed: {', '.join(missing)} (Debian packages of these names)"
+    if not shutil.which("nsd"):
+        return "nsd is not installed (Debian package of this name)"
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((CHILD_HOST, 53))
@@ -113,24 +181,26 @@ def running(command: Sequence[str], log: Path, address: tuple[str, int]) -> Iter
 
 
 @contextmanager
-def resolver(folder: Path) -> Iterator[int]:
-    """Run NSD and unbound; return unbound's port on RESOLVER_HOST."""
-    parent_port, port = free_port(PARENT_HOST), free_port(RESOLVER_HOST)
-    nsd, unbound = folder / "nsd", folder / "unbound"
+def resolver(folder: Path, kind: Kind) -> Iterator[int]:
+    """Run NSD and a resolver; return the resolver's port on `kind.host`."""
+    port = free_port(kind.host)
+    nsd, home = folder / "nsd", folder / kind.program
     nsd.mkdir()
-    unbound.mkdir()
+    home.mkdir()
     (nsd / "zone").write_text(MASTER_FILE)
-    (nsd / "conf").write_text(NSD.format(host=PARENT_HOST, port=parent_port, folder=nsd, zone=ZONE))
-    (unbound / "conf").write_text(
-        UNBOUND.format(
-            host=RESOLVER_HOST, port=port, folder=unbound, child=CHILD_HOST, zone=ZONE,
-            parent=PARENT_HOST, parent_port=parent_port,
+    (nsd / "root").write_text(ROOT_FILE)
+    (nsd / "conf").write_text(NSD.format(host=PARENT_HOST, folder=nsd, zone=ZONE))
+    (home / "hints").write_text(HINTS)
+    (home / "conf").write_text(
+        kind.conf.format(
+            host=kind.host, port=port, folder=home, child=CHILD_HOST, zone=ZONE,
+            parent=PARENT_HOST,
         )
     )  # fmt: skip
     parent = ["nsd", "-d", "-c", str(nsd / "conf")]
-    resolving = ["unbound", "-d", "-p", "-c", str(unbound / "conf")]
+    words = [word.format(conf=home / "conf", folder=home) for word in kind.words]
     with (
-        running(parent, nsd / "log", (PARENT_HOST, parent_port)),
-        running(resolving, unbound / "log", (RESOLVER_HOST, port)),
+        running(parent, nsd / "log", (PARENT_HOST, 53)),
+        running([kind.program, *words], home / "log", (kind.host, port)),
     ):
         yield port

@@ -1,9 +1,10 @@
 """A parent zone delegates to gtmdns, and a resolver that knows only the parent finds its names.
 
-NSD serves the parent, unbound resolves, both from Debian. The resolver is told nothing of
-gtmdns: it learns of it from the delegation, as resolvers do.
+NSD serves root and parent; unbound, BIND and Knot Resolver resolve, all of them from Debian. A
+resolver is told nothing of gtmdns: it learns of it from the delegation, as resolvers do.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,13 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.conformance.resolving import CHILD, CHILD_HOST, RESOLVER_HOST, reason_to_skip, resolver
+from tests.conformance.resolving import (
+    CHILD,
+    CHILD_HOST,
+    KINDS,
+    reason_to_skip,
+    resolver,
+)
 from tests.conformance.server import Server, eventually, serving
 from tests.conformance.shares import assert_shares
 
@@ -54,16 +61,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def ask(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    with resolver(tmp_path_factory.mktemp("resolver")) as port:
+@pytest.fixture(scope="module", params=KINDS)
+def ask(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Ask]:
+    kind = KINDS[request.param]
+    if not shutil.which(kind.program):
+        pytest.skip(f"{kind.program} is not installed (Debian package {kind.package})")
+    with resolver(tmp_path_factory.mktemp("resolver"), kind) as port:
 
         def resolve(name: str, rdtype: str = "A", subnet: str | None = None) -> dns.message.Message:
             options: list[dns.edns.Option] = (
                 [dns.edns.ECSOption.from_text(subnet)] if subnet else []
             )
             query = dns.message.make_query(name, rdtype, use_edns=0, payload=1232, options=options)
-            response, _ = dns.query.udp_with_fallback(query, RESOLVER_HOST, timeout=10, port=port)
+            response, _ = dns.query.udp_with_fallback(query, kind.host, timeout=10, port=port)
             return response
 
         yield resolve
@@ -127,6 +139,7 @@ def test_shares_survive_the_resolver(ask: Ask) -> None:
     assert_shares(counts, {ONE: 1, TWO: 3})
 
 
+@pytest.mark.parametrize("ask", ["unbound"], indirect=True)  # the others send no client subnet
 def test_the_resolver_keeps_answers_apart_by_client_subnet(ask: Ask) -> None:
     """The scope of each answer tells the resolver whom it may give it to."""
     name = f"near.{CHILD}"

@@ -11,7 +11,7 @@ from gtmdns.serve.frames import Decoder
 from tests.compiler.support import ask, compile_text, rcode, section, with_records
 
 SECTIONS = """
-server: {udp_payload: 4096, client_subnet: false, tcp: {max_connections: 7, max_per_client: 3, idle_timeout: 2s}}
+server: {udp_payload: 4096, nsid: edge-1, client_subnet: false, tcp: {max_connections: 7, max_per_client: 3, idle_timeout: 2s}}
 health_checks: {web: {type: http}, ssh: {type: tcp, port: 22}}
 pools:
   home: {endpoints: [192.0.2.1, 192.0.2.2], health_check: web, max_answers: 1}
@@ -80,8 +80,26 @@ def test_settings_of_the_server_come_first(publication: Publication) -> None:
     assert settings == {
         "client_subnet": False,
         "udp_payload": 4096,
+        "nsid": b"edge-1",
+        "version": None,
+        "cookie_secrets": (),
         "tcp": {"max_connections": 7, "max_per_client": 3, "idle_timeout": 2.0},
     }
+
+
+def test_the_secrets_of_the_configuration_go_before_those_of_the_start(
+    publication: Publication,
+) -> None:
+    plan = publication.plan
+
+    def secrets() -> Any:
+        begin = next(Publication(plan, (b"0123456789abcdef",)).frames())
+        ((_, _, settings),) = Decoder().feed(begin)
+        return settings["cookie_secrets"]
+
+    assert secrets() == (b"0123456789abcdef",)
+    plan.cookie_secrets = (bytes(16), bytes(range(16)))
+    assert secrets() == plan.cookie_secrets
 
 
 def test_changes_bring_a_worker_to_the_same_answers(publication: Publication) -> None:

@@ -286,3 +286,22 @@ def test_included_files_are_watched(tmp_path: Path) -> None:
 
     write(tmp_path / "more.yaml", QUICK)
     run(tmp_path, test, "include: [more.yaml]\n")
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_master_files_are_watched(tmp_path: Path) -> None:
+    """One that is included too; and a mistake in it leaves the answers as they are."""
+
+    async def test(control: Control, endpoints: Endpoints) -> None:
+        assert answers(control, "filed") == {"192.0.2.1"}
+        write(tmp_path / "more.zone", "filed A 192.0.2.300\n")
+        await until(lambda: not control.last_reload.ok, "the mistake is found")
+        [mistake] = control.last_reload.mistakes
+        assert str(mistake).startswith(f"{tmp_path}/more.zone:1: ")
+        assert answers(control, "filed") == {"192.0.2.1"}
+        write(tmp_path / "more.zone", "filed A 192.0.2.2\n")
+        await until(lambda: answers(control, "filed") == {"192.0.2.2"}, "the master file")
+
+    write(tmp_path / "static.zone", "$INCLUDE more.zone\n")
+    write(tmp_path / "more.zone", "filed A 192.0.2.1\n")
+    run(tmp_path, test, QUICK.replace("    contact:", "    zone_file: static.zone\n    contact:"))

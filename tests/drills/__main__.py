@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.conformance import test_bad_back_ends, test_start_stop
 from tests.conformance.deaths import kill_control, kill_workers
+from tests.conformance.differing import differences
 from tests.conformance.following import follow
 from tests.conformance.probing import hang, storm
 from tests.conformance.reloading import (
@@ -29,6 +30,7 @@ from tests.conformance.reloading import (
 from tests.conformance.server import Machine, in_time, serving
 from tests.conformance.shares import assert_shares
 from tests.conformance.weighing import CONFIG, PAIRS, assert_chi_squares, dig
+from tests.fuzz.mutation import fuzz
 
 RATE = 5000.0  # queries per second
 
@@ -96,6 +98,14 @@ def control(folder: Path) -> str:
     )
 
 
+def differential(folder: Path) -> str:
+    if not (shutil.which("nsd") or shutil.which("knotd")):
+        return "SKIPPED: neither nsd nor knotd is installed (Debian: nsd, knot)"
+    comparison = differences(folder, zones=200, asked=500, first=1000)
+    assert not comparison.unexplained, "\n".join([str(comparison), *comparison.unexplained[:10]])
+    return str(comparison)
+
+
 DRILLS = {
     "dig": Drill("three weights, 1 000 times dig each", 180, dig_loops),
     "weights": Drill("chi-square over 400 000 answers, per worker", 180, weights),
@@ -128,6 +138,10 @@ DRILLS = {
         "SIGTERM under 5 000 queries/s",
         60,
         lambda f: in_time(lambda: test_start_stop.terminate(f, RATE)),
+    ),
+    "differential": Drill("100 000 questions beside NSD and Knot", 400, differential),
+    "fuzz": Drill(
+        "1 000 000 mutated packets", 300, lambda _: fuzz(runs=1_000_000, seconds=240, seed=2)
     ),
     "refuse": Drill(
         "a start with a broken file",

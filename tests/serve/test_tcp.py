@@ -70,6 +70,19 @@ def test_a_client_that_has_said_all_gets_its_answers_and_then_the_end():
         assert numbers(receive_all(sock)) == list(range(50))
 
 
+def test_keepalive_tells_the_idle_timeout():
+    """RFC 7828, in 100 milliseconds."""
+    packet = query()[:11] + b"\x01" + query()[12:]
+    opt = b"\x00\x00\x29\x04\xd0" + bytes(4)
+    asked, plain = opt + b"\x00\x04\x00\x0b\x00\x00", opt + b"\x00\x00"
+    with running(idle_timeout=2.5) as server, server.connect() as sock:
+        sock.sendall(framed(packet + asked) + framed(packet + plain))
+        first, second = receive(sock, 2)
+
+    assert first.endswith(b"\x00\x06\x00\x0b\x00\x02\x00\x19")
+    assert second.endswith(plain)
+
+
 def test_silence_to_one_query_does_not_end_the_connection():
     response = bytearray(query(number=1))
     response[2] |= 0x80  # a response, which is never answered

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from struct import pack
 from typing import Any
 
+import dns.edns
 import dns.flags
 import dns.message
 import pytest
@@ -227,10 +228,10 @@ class Failing:
     def __init__(self, served: Served) -> None:
         self.inner = served.cache
 
-    def respond(self, packet: bytes, host: str, draw: int) -> bytes | None:
+    def respond(self, packet: bytes, host: str, draw: int, now: int) -> bytes | None:
         if len(packet) < 2 or packet[1] & 1:
             raise LookupError("a mistake of ours")
-        return self.inner.respond(packet, host, draw)
+        return self.inner.respond(packet, host, draw, now)
 
 
 @pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
@@ -360,3 +361,17 @@ def test_an_error_of_the_socket_is_counted_and_the_next_turn_reads_on(listen, li
         assert (turn(listener), turn(listener)) == (0, 1)
         assert client.sock.recv(4096)[:2] == b"\x00\x01"
     assert listener.served.counters == {"queries_udp_ipv4": 1, "udp_receive_errors": 1}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_a_cookie_has_the_time_of_the_clock(listen, monkeypatch, address):
+    """And goes with the client's address, which the cache is given as text."""
+    monkeypatch.setattr(module, "time", lambda: 1_800_000_000.9)
+    served = Served(example(cookie_secrets=(bytes(16),)))
+    listener = listen(address, served)
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"a client")
+    with Client("127.0.0.1", listener) as client:
+        (option,) = client.ask(listener, use_edns=0, options=[cookie]).options
+
+    expected = served.snapshot.cookies.option(b"a client", 0xFFFF_7F00_0001, 1_800_000_000)
+    assert option.to_wire() == expected[4:]

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtmdns.wire.constants import FORMERR
-from gtmdns.wire.edns import IPV4_MAPPED, Subnet, opt_record, parse_subnet, subnet_option
+from gtmdns.wire.edns import (
+    IPV4_MAPPED,
+    Subnet,
+    extended_error,
+    keepalive_option,
+    opt_record,
+    option,
+    parse_subnet,
+    subnet_option,
+    with_options,
+)
 from gtmdns.wire.query import BadQuery
 from tests.laws import LAW
 
@@ -163,3 +173,24 @@ def test_opt_record(arguments, payload, flags, extended, padding):
     assert (judge.edns, judge.payload, judge.ednsflags & 0xFFFF) == (0, payload, flags)
     assert judge.rcode() >> 4 == extended
     assert [option.to_wire() for option in judge.options] == [padding] * bool(padding)
+
+
+def test_options_are_put_behind_those_that_are_there():
+    opt = opt_record(1232, dnssec_ok=True)
+    for more in (extended_error(20), option(3, b"edge-1"), keepalive_option(65_535)):
+        opt = with_options(opt, more)
+    opt = with_options(opt, extended_error(0, "why") + option(10, bytes(24)))
+
+    judge = dns.message.from_wire(bytes.fromhex("1234 8000 0000 0000 0000 0001") + opt)
+
+    assert (judge.payload, judge.ednsflags & 0xFFFF) == (1232, 0x8000)
+    assert [int(each.otype) for each in judge.options] == [15, 3, 11, 15, 10]
+    first, name, keepalive, second, cookie = judge.options
+    assert isinstance(first, dns.edns.EDEOption)
+    assert isinstance(second, dns.edns.EDEOption)
+    assert (first.code, first.text, second.code, second.text) == (20, None, 0, "why")
+    assert [each.to_wire() for each in (name, keepalive, cookie)] == [
+        b"edge-1",
+        b"\xff\xff",
+        bytes(24),
+    ]

@@ -122,6 +122,7 @@ BAD = [
     ("option without a length",       with_opt(opt(b"\x00\x0c\x00")),                        FORMERR),
     ("half an option behind another", with_opt(opt(option(12, b"ab") + b"\x00")),            FORMERR),
     ("two client subnets",            with_opt(opt(option(8, SUBNET) * 2)),                  FORMERR),
+    *((f"a cookie of {n} octets",     with_opt(opt(option(10, bytes(n)))),                       FORMERR) for n in (0, 7, 9, 15, 41, 65)),
     ("more options than anyone has",  with_opt(opt(option(12) * (MAX_OPTIONS + 1))),         FORMERR),
     # T41: transfers
     ("IXFR with its SOA",             header(ns=1) + QNAME + b"\x00\xfb\x00\x01" + SOA_RECORD, REFUSED),
@@ -178,6 +179,11 @@ GOOD = [
     ("DO",                        with_opt(opt(flags=0x8000)),                       {"dnssec_ok": True}),
     ("all EDNS flags but DO",     with_opt(opt(flags=0x7FFF)),                       {"dnssec_ok": False, "plain": True}),
     ("an unknown option",         with_opt(opt(option(65001, b"abc"))),              {"edns": True, "plain": False, "subnet": None}),
+    ("no option that is answered", with_opt(opt(option(12) + option(8, SUBNET))),    {"options": None}),
+    ("NSID, cookie, keepalive",   with_opt(opt(option(3) + option(10, bytes(8)) + option(11, b"x"))), {"options": {3: b"", 10: bytes(8), 11: b"x"}, "plain": False}),
+    ("a cookie of 16 octets",     with_opt(opt(option(10, bytes(16)))),              {"options": {10: bytes(16)}}),
+    ("a cookie of 40 octets",     with_opt(opt(option(10, bytes(40)))),              {"options": {10: bytes(40)}}),
+    ("the first cookie counts",   with_opt(opt(option(10, b"a" * 8) + option(10))),  {"options": {10: b"a" * 8}}),
     ("an empty option",           with_opt(opt(option(3))),                          {"plain": False}),
     ("400 octets of padding",     with_opt(opt(option(12, bytes(400)))),             {"plain": False}),
     ("200 options",               with_opt(opt(option(12) * 200)),                   {"plain": False}),
@@ -280,6 +286,7 @@ COSTLY = [
     ("longest owners",            header(ar=MAX_ADDITIONAL) + QUESTION + (b"\x01a" * 127 + b"\x00" + TSIG[5:]) * MAX_ADDITIONAL, 3500),
     ("owner of endless labels",   header(ar=1) + QUESTION + b"\x01a" * 32_000,                      900),
     ("65535 records announced",   header(ar=65535) + QUESTION + TSIG * 2000,                        60),
+    ("256 names of the server asked", with_opt(opt(option(3) * MAX_OPTIONS)),                       4500),
     ("16 000 options",            with_opt(opt(option(12) * 16_000)),                               2500),
 ]
 # fmt: on
