@@ -28,7 +28,7 @@ from .choice import AliasTable, alias_table, split
 
 # Tally tags that hold in every generation; the compiler numbers its own from FIRST_TAG.
 STATIC, NODATA, NXDOMAIN, REFERRAL, REFUSED, FORMERR, NOTIMP, BADVERS, SERVFAIL, ANY = range(10)
-TRUNCATED, SHORT, RESPONSE, FAILED, ABOUT = 10, 11, 12, 13, 14
+TRUNCATED, SHORT, RESPONSE, ABOUT = range(10, 14)
 FIRST_TAG = 16
 
 SHUFFLES = 16  # orders kept of a larger answer; up to 5 records all orders are kept

@@ -86,8 +86,7 @@ def unplaced(known: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 class Snapshot:
     """One generation.
 
-    known_private: (first, last) clients of private space that networks of some region hold
-    unplaced:      where the rest of private space begins and ends, in turn, sorted
+    unplaced:      where private space that no region holds begins and ends, in turn, sorted
     longest_apex:  octets
     opts:          the OPT record of a response, without options, by the DO bit
     tally:         how often each tag was counted, by (base + tag)
@@ -97,7 +96,6 @@ class Snapshot:
         "answers",
         "cookies",
         "generation",
-        "known_private",
         "longest_apex",
         "opts",
         "routed",
@@ -120,7 +118,6 @@ class Snapshot:
         self.opts = tuple(
             opt_record(settings.udp_payload, dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)
         )
-        self.known_private: tuple[tuple[int, int], ...] = ()
         self.unplaced = unplaced(())
         self.tally: defaultdict[int, int] = defaultdict(int)
 
@@ -196,7 +193,6 @@ class SnapshotBuilder:
                 assert parent is not None, "the compiler makes every encloser a node"
                 parent.wildcard = zone.get(name)
         elif kind == "private":
-            snapshot.known_private = rest[0]
             snapshot.unplaced = unplaced(rest[0])
         else:
             raise ValueError(f"unknown piece {kind!r}")

@@ -40,7 +40,6 @@ A: Final = 1
 NS: Final = 2
 CNAME: Final = 5
 SOA: Final = 6
-PTR: Final = 12
 HINFO: Final = 13
 MX: Final = 15
 TXT: Final = 16
@@ -51,7 +50,6 @@ DS: Final = 43
 IXFR: Final = 251
 AXFR: Final = 252
 ANY: Final = 255
-CAA: Final = 257
 
 # EDNS options
 NSID: Final = 3  # RFC 5001

@@ -51,7 +51,7 @@ def test_pieces_survive_marshal_and_make_the_snapshot():
     ]
     assert [route.encode() for route in snapshot.routes] == [ROUTE.encode()]
     assert list(snapshot.zones) == [APEX, INNER]
-    assert snapshot.known_private == KNOWN_PRIVATE
+    assert snapshot.unplaced == unplaced(KNOWN_PRIVATE)
     region = snapshot.zones[APEX].get(from_text("region.example.com"))
     assert region is not None
     assert isinstance(region.entry(1), Routed)
