@@ -9,7 +9,10 @@ WORKDIR /src
 # --copies: an interpreter of its own, which alone is given a capability below
 RUN python3 -m venv --copies /opt/gtmdns \
     && cd /opt/gtmdns/bin && ln -sf python python3 && ln -sf python python3.11
-COPY pyproject.toml README.md ./
+# For the compiled path; without a compiler the pure one answers.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
+    || echo "no compiler could be installed: this image will answer by the pure path"
+COPY pyproject.toml setup.py README.md ./
 COPY gtmdns gtmdns
 COPY geoip geoip
 RUN --mount=type=cache,target=/root/.cache/pip \

@@ -5,7 +5,8 @@
     python bench/geo.py FILE ...      MMDB files; .gz is unpacked first
 
 Each case is a process of its own, so that its peak of memory is its own. The routes are those of
-geoip/presets: continents, the seven regions of China, its ISPs, and all of them as one route.
+geoip/presets: continents, the seven regions of China, its ISPs, and all of them as one route; then
+`nearest` of 4 and of 16 places all over the world.
 """
 
 import gzip
@@ -20,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from gtmdns.compiler.geodata import builtin_databases
-from gtmdns.compiler.regions import compile_routes
+from gtmdns.compiler.regions import Route, compile_routes
 from gtmdns.config.model import Region
 
 CASES = {
@@ -30,26 +31,32 @@ CASES = {
     "China, ISPs": ["isps"],
     "all in one route": ["isps", "china", "continents"],
 }
+SITES = (
+    (38.9, -77.4), (50.1, 8.7), (1.35, 103.8), (-23.5, -46.6), (45.8, -119.7), (35.7, 139.7),
+    (-33.9, 151.2), (19.1, 72.9), (53.3, -6.3), (37.4, -122.0), (40.0, -83.0), (30.3, 120.2),
+    (37.6, 127.0), (59.3, 18.1), (-33.9, 18.4), (45.5, -73.6),
+)  # fmt: skip
+NEAREST = {"nearest of 4": SITES[:4], "nearest of 16": SITES}
 LOOKUPS = 200_000
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--case"]:
-        print(json.dumps(measure(CASES[sys.argv[2]], [Path(name) for name in sys.argv[3:]])))
+        print(json.dumps(measure(sys.argv[2], [Path(name) for name in sys.argv[3:]])))
         return
     with tempfile.TemporaryDirectory() as folder:
         files = [unpacked(Path(name), Path(folder)) for name in sys.argv[1:]]
         print("files:", ", ".join(f"{f.name} {f.stat().st_size / 2**20:.1f} MiB" for f in files)
               or "builtin")  # fmt: skip
         print(f"{'routes':18} {'CPU s':>7} {'peak MiB':>9} {'IPv4':>8} {'IPv6':>8} {'table kB':>9}"
-              f" {'find4 us':>9} {'find6 us':>9} {'scope4 us':>10}")  # fmt: skip
-        for case in CASES:
+              f" {'orders':>7} {'find4 us':>9} {'find6 us':>9} {'scope4 us':>10}")  # fmt: skip
+        for case in (*CASES, *NEAREST):
             command = [sys.executable, __file__, "--case", case, *map(str, files)]
             run = subprocess.run(command, check=True, capture_output=True, text=True)
             row = json.loads(run.stdout)
             print(f"{case:18} {row['load']:7.2f} {row['peak']:9.0f} {row['intervals4']:8}"
-                  f" {row['intervals6']:8} {row['octets'] / 1000:9.0f} {row['find4']:9.2f}"
-                  f" {row['find6']:9.2f} {row['scope4']:10.2f}")  # fmt: skip
+                  f" {row['intervals6']:8} {row['octets'] / 1000:9.0f} {row['numbers']:7}"
+                  f" {row['find4']:9.2f} {row['find6']:9.2f} {row['scope4']:10.2f}")  # fmt: skip
 
 
 def unpacked(path: Path, folder: Path) -> Path:
@@ -60,19 +67,23 @@ def unpacked(path: Path, folder: Path) -> Path:
     return plain
 
 
-def measure(presets: list[str], files: list[Path]) -> dict[str, float]:
+def measure(case: str, files: list[Path]) -> dict[str, float]:
     """Load once; return seconds, peak MiB above what the process had, sizes, and lookups in us."""
     regions = {"office": Region(networks=("203.0.113.0/24", "2001:db8::/32"))}
-    for name in presets:
+    for name in CASES.get(case, []):
         preset = yaml.safe_load(
             (builtin_databases()[0].parent / f"presets/{name}.yaml").read_text()
         )
         regions |= {region: Region(**facts) for region, facts in preset["regions"].items()}
+    route = Route(tuple(regions))
+    if case in NEAREST:
+        route = Route((), ((NEAREST[case],),))
     before = peak_kib()
     started = time.process_time()
-    [table] = compile_routes([tuple(regions)], regions, files or ["builtin"]).tables
+    compiled = compile_routes([route], regions, files or ["builtin"])
     load = time.process_time() - started
     peak = peak_kib() - before
+    [table] = compiled.tables
     starts4, _, _, highs, *_ = encoded = table.encode()
     draw = random.Random(1)
     four = [0xFFFF << 32 | draw.getrandbits(32) for _ in range(LOOKUPS)]
@@ -82,6 +93,7 @@ def measure(presets: list[str], files: list[Path]) -> dict[str, float]:
         "peak": peak / 1024,
         "intervals4": len(starts4) // 4 + 1,
         "intervals6": len(highs) // 8 + 1,
+        "numbers": len(compiled.lines[0]),
         "octets": sum(map(len, encoded)),
         "find4": per_call(table.find, four),
         "find6": per_call(table.find, six),

@@ -1,6 +1,6 @@
 """What health checks cost: CPU time of a monitor that probes 2 000 endpoints every 5 s.
 
-    .venv/bin/python bench/health.py [--seconds 30] [--endpoints 2000] [http https tcp hang]
+    .venv/bin/python bench/health.py [--seconds 30] [--endpoints 2000] [http tls dns ...]
 
 One process serves all endpoints: the addresses from 127.1.0.1 on, on the loopback interface
 alone. CPU time is that of the monitor's process (its probes, TLS included), not the server's.
@@ -20,9 +20,11 @@ import ssl
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -30,37 +32,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
+from gtmdns.config.model import HealthCheck
 from gtmdns.health.monitor import Monitor
 from gtmdns.health.probes import Prober
 from gtmdns.health.verdict import State
+
+Trust = Callable[[], ssl.SSLContext]
 
 INTERVAL = 5.0  # seconds
 TIMEOUT = 2.0  # seconds
 SPREAD = 3.0  # seconds; startup_wait less the timeout
 LIMIT = 0.60  # of one core
 SO_BINDTODEVICE = 25  # Linux
-SCENARIOS = ("http", "https", "tcp", "hang")
+SCENARIOS = ("http", "https", "tcp", "tls", "dns", "grpc", "icmp", "hang")
 NAME = "bench.example"
+IP_PKTINFO = 8  # Linux
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-
-
-@dataclass(frozen=True)
-class Check:
-    """A health check as the configuration would give it."""
-
-    type: str
-    port: int
-    path: str = "/healthz"
-    method: str = "GET"
-    host: str | None = NAME
-    expect_status: tuple[tuple[int, int], ...] = ((200, 399),)
-    verify_tls: bool = True
-    interval: float = INTERVAL
-    timeout: float = TIMEOUT
-    fall: int = 3
-    rise: int = 2
-    clear: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,9 +81,10 @@ HEADER = (
 
 
 class Backend(asyncio.Protocol):
-    """Answers whatever comes, unless it is to hang."""
+    """Answers whatever comes and closes, unless it is to hang."""
 
-    def __init__(self, hanging: bool) -> None:
+    def __init__(self, answer: bytes, hanging: bool) -> None:
+        self.answer = answer
         self.hanging = hanging
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,20 +95,48 @@ class Backend(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.hanging:
-            self.transport.write(ANSWER)
+            self.transport.write(self.answer)
             self.transport.close()
 
 
-def listener() -> socket.socket:
+def grpc_answer() -> bytes:
+    """Return what a server of HTTP/2 says to the one request of a probe, the same each time."""
+    server = H2Connection(H2Configuration(client_side=False))
+    client = H2Connection(H2Configuration(client_side=True))
+    client.initiate_connection()
+    client.send_headers(
+        1, [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", NAME)]
+    )
+    client.send_data(1, b"", end_stream=True)
+    server.initiate_connection()
+    server.receive_data(client.data_to_send())
+    server.send_headers(1, [(":status", "200"), ("content-type", "application/grpc")])
+    server.send_data(1, b"\0\0\0\0\x02\x08\x01")  # SERVING
+    server.send_headers(1, [("grpc-status", "0")], end_stream=True)
+    return server.data_to_send()
+
+
+def answer_dns(sock: socket.socket) -> None:
+    """Turn each query into an answer, from the address that was asked. Never returns."""
+    while True:
+        query, ancillary, _, client = sock.recvmsg(512, 64)
+        answer = query[:2] + b"\x84\0" + query[4:]
+        sock.sendmsg([answer], ancillary, 0, client)
+
+
+def listener(kind: int) -> socket.socket:
     """Listen on every address of the loopback interface, and on no other interface."""
-    sock = socket.socket()
+    sock = socket.socket(socket.AF_INET, kind)
     sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo")
     sock.bind(("0.0.0.0", 0))
-    sock.listen(4096)
+    if kind == socket.SOCK_DGRAM:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    else:
+        sock.listen(4096)
     return sock
 
 
-def start_server(sock: socket.socket, tls: ssl.SSLContext | None, hanging: bool) -> int:
+def start_server(sock: socket.socket, tls: ssl.SSLContext | None, scenario: str) -> int:
     """Serve in a process of its own; returns its id."""
     pid = os.fork()
     if pid:
@@ -126,17 +145,21 @@ def start_server(sock: socket.socket, tls: ssl.SSLContext | None, hanging: bool)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Backend(hanging), sock=sock, ssl=tls)
+        answer = grpc_answer() if scenario == "grpc" else ANSWER
+        backend = partial(Backend, answer, scenario == "hang")
+        server = await loop.create_server(backend, sock=sock, ssl=tls)
         await server.serve_forever()
 
     try:
+        if sock.type == socket.SOCK_DGRAM:
+            answer_dns(sock)
         asyncio.run(serve())
     finally:
         os._exit(0)
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return contexts of a server and of a client that trusts it."""
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Trust]:
+    """Return a server's context, and what makes contexts of clients that trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)
@@ -161,7 +184,18 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     file.write_bytes(private + pem)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
-    return server, ssl.create_default_context(cadata=pem.decode())
+    return server, partial(ssl.create_default_context, cadata=pem.decode())
+
+
+def definition(scenario: str, port: int) -> HealthCheck:
+    """Return the health check of a scenario; icmp asks the kernel, not the server."""
+    fields: dict[str, object] = {"type": "http" if scenario == "hang" else scenario, "port": port}
+    if scenario == "icmp":
+        del fields["port"]
+    if scenario in ("https", "tls"):
+        fields["host"] = NAME
+    times = {"interval": INTERVAL, "timeout": TIMEOUT}
+    return HealthCheck.model_validate(fields | times)
 
 
 async def watch_pauses(seconds: float) -> tuple[float, int]:
@@ -178,7 +212,7 @@ async def watch_pauses(seconds: float) -> tuple[float, int]:
 
 
 async def measure(
-    scenario: str, check: Check, endpoints: int, seconds: float, trust: ssl.SSLContext | None
+    scenario: str, check: HealthCheck, endpoints: int, seconds: float, trust: Trust
 ) -> Measured:
     """Let a monitor run, and count after the first probes are done."""
     prober = Prober(trust=trust)
@@ -210,14 +244,14 @@ async def measure(
 
 
 def run(scenario: str, endpoints: int, seconds: float) -> Measured:
-    with tempfile.TemporaryDirectory() as folder, listener() as sock:
-        tls, trust = certificate(Path(folder)) if scenario == "https" else (None, None)
-        server = start_server(sock, tls, scenario == "hang")
-        port = sock.getsockname()[1]
+    transport = socket.SOCK_DGRAM if scenario == "dns" else socket.SOCK_STREAM
+    with tempfile.TemporaryDirectory() as folder, listener(transport) as sock:
+        tls, trust = certificate(Path(folder))
+        server = start_server(sock, tls if scenario in ("https", "tls") else None, scenario)
+        check = definition(scenario, sock.getsockname()[1])
         sock.close()
-        kind = "http" if scenario == "hang" else scenario
         try:
-            return asyncio.run(measure(scenario, Check(kind, port), endpoints, seconds, trust))
+            return asyncio.run(measure(scenario, check, endpoints, seconds, trust))
         finally:
             with suppress(ProcessLookupError):
                 os.kill(server, signal.SIGKILL)

@@ -13,22 +13,43 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from struct import pack
 
-from servers import STATIC_NAMES, STEERED_NAMES, ZONE, wire_name
+from servers import wire_name
+from zone import STATIC_NAMES, STEERED_NAMES, TYPED_NAMES, USUAL, ZONE, Setup
 
 OUTSTANDING = 100  # queries
 MAX_SECONDS = 60.0
+TYPES = {"A": 1, "MX": 15, "TXT": 16, "AAAA": 28}
 SENDERS = ["dnsperf", "own"] if shutil.which("dnsperf") else ["own"]
 MISSING_NAMES = 200_000  # different ones, so that no server can keep them all
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Names to ask for, and whether with EDNS."""
+    """What is asked, and how.
+
+    words:  for the table
+    option: code and data of an EDNS option, such as "10:0123456789abcdef"
+    setup:  of the servers that are asked
+    """
 
     name: str
-    words: str  # for the table
+    words: str
     edns: bool = False
+    option: str = ""
+    tcp: bool = False
+    setup: Setup = USUAL
+
+    def questions(self, chance: random.Random) -> list[tuple[str, str]]:
+        """Return (name, type) in the order in which they are asked."""
+        if self.name != "types":
+            return [(name, "A") for name in self.qnames(chance)]
+        rows = [(f"n{n}", "A") for n in range(TYPED_NAMES)]
+        rows += [(f"m{n}", qtype) for n in range(TYPED_NAMES) for qtype in ("AAAA", "MX", "TXT")]
+        rows += [(f"n{n}", "AAAA") for n in range(TYPED_NAMES)]  # no such record
+        chance.shuffle(rows)
+        return [(f"{name}.{ZONE}", qtype) for name, qtype in rows]
 
     def qnames(self, chance: random.Random) -> list[str]:
         """Return the names in the order in which they are asked."""
@@ -37,12 +58,14 @@ class Workload:
         routed = [f"r{n}" for n in range(STEERED_NAMES)]
         missing = [f"{chance.getrandbits(60):x}" for _ in range(MISSING_NAMES)]
         match self.name:
-            case "static" | "edns":
+            case "static" | "edns" | "cookie" | "tcp" | "two":
                 names = static
             case "weighted":
                 names = weighted
-            case "network":
+            case "network" | "subnet":
                 names = routed
+            case "million":
+                names = [f"n{chance.randrange(self.setup.names)}" for _ in range(MISSING_NAMES)]
             case "missing" | "missing+edns":
                 names = missing
             case _:
@@ -58,9 +81,15 @@ WORKLOADS = [
     Workload("weighted", "by weight"),
     Workload("network", "by network"),
     Workload("edns", "static A, EDNS", edns=True),
+    Workload("cookie", "static A, EDNS with a cookie", edns=True, option="10:0123456789abcdef"),
+    Workload("subnet", "by network, EDNS with a subnet", edns=True, option="8:00011800090909"),
+    Workload("types", "A, AAAA, MX, TXT, NODATA, EDNS", edns=True),
     Workload("missing", "NXDOMAIN, random names"),
     Workload("missing+edns", "NXDOMAIN, random names, EDNS", edns=True),
     Workload("mixed", "all four mixed"),
+    Workload("tcp", "static A, TCP pipelined", tcp=True),
+    Workload("million", "1 000 000 names, EDNS", edns=True, setup=Setup(names=1_000_000)),
+    Workload("two", "static A, EDNS, two workers", edns=True, setup=Setup(workers=2)),
 ]
 
 
@@ -79,10 +108,9 @@ class Load:
     def __init__(self, workload: Workload, folder: Path, sender: str) -> None:
         self.sender = sender
         self.workload = workload
-        names = workload.qnames(random.Random(1))  # the same names for every server
+        self.questions = workload.questions(random.Random(1))  # the same for every server
         self.file = folder / f"{workload.name}.queries"
-        self.file.write_text("".join(f"{name} A\n" for name in names))
-        self.names = names
+        self.file.write_text("".join(f"{name} {qtype}\n" for name, qtype in self.questions))
 
     def send(self, port: int, seconds: float, core: int) -> Result:
         """Ask 127.0.0.1 for so many seconds from one core; return what was answered."""
@@ -98,6 +126,10 @@ class Load:
         ]  # fmt: skip
         if self.workload.edns:
             command.append("-e")
+        if self.workload.option:
+            command += ["-E", self.workload.option]
+        if self.workload.tcp:
+            command += ["-m", "tcp"]
         text = subprocess.run(
             command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
@@ -114,10 +146,7 @@ class Load:
         """Keep OUTSTANDING queries in flight; lost ones are made up for after 50 ms of silence."""
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {core})
-        opt = bytes.fromhex("00002904d000000000" + "0000") if self.workload.edns else b""
-        counts = bytes.fromhex("01000001000000000001" if opt else "01000001000000000000")
-        tail = b"\0\1\0\1" + opt
-        packets = [b"\0\0" + counts + wire_name(name) + tail for name in self.names]
+        packets = packets_of(self.workload, self.questions)
         sent = answered = 0
         started = time.monotonic()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -134,6 +163,20 @@ class Load:
                     due = OUTSTANDING
         os.sched_setaffinity(0, before)
         return Result(answered, time.monotonic() - started)
+
+
+def packets_of(workload: Workload, questions: list[tuple[str, str]]) -> list[bytes]:
+    """Return the queries, all with id 0."""
+    opt = b""
+    if workload.edns:
+        code, _, data = workload.option.partition(":")
+        octets = bytes.fromhex(data)
+        option = pack("!HH", int(code), len(octets)) + octets if code else b""
+        opt = bytes.fromhex("00002904d000000000") + pack("!H", len(option)) + option
+    head = bytes.fromhex("0000" + ("01000001000000000001" if opt else "01000001000000000000"))
+    return [
+        head + wire_name(name) + pack("!HH", TYPES[qtype], 1) + opt for name, qtype in questions
+    ]
 
 
 def _drain(sock: socket.socket) -> int:

@@ -21,10 +21,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from servers import SERVERS, Running, available, running
+from zone import Setup
 
 REFERENCE = "gdnsd"
 WARM_UP = 0.3  # seconds, once per server and workload
-Costs = dict[str, dict[str, float]]  # workload -> server -> microseconds per answered query
+MOST_POWERDNS = 100_000  # names: it keeps the zone as text, and takes minutes for more
+Sample = tuple[float, float]  # microseconds of CPU time per answered query, answers per second
+Samples = dict[str, dict[str, list[Sample]]]  # workload -> server -> one of each turn
 
 
 def main() -> int:
@@ -36,19 +39,42 @@ def main() -> int:
     names = [name for name in options.servers if available(name)]
     for name in set(options.servers) - set(names):
         print(f"{name} is not on this machine and is left out", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        servers = [
-            stack.enter_context(running(name, Path(folder) / name, cores[0])) for name in names
-        ]
-        loads = [
-            Load(w, Path(folder), options.sender) for w in WORKLOADS if w.name in options.workloads
-        ]
-        costs = measure(servers, loads, options.turns, options.seconds, cores[1])
+    measured: Samples = {}
+    workloads = [w for w in WORKLOADS if w.name in options.workloads]
+    if options.sender == "own":
+        workloads = [workload for workload in workloads if not workload.tcp]
+    for setup in dict.fromkeys(workload.setup for workload in workloads):
+        with tempfile.TemporaryDirectory() as folder:
+            loads = [Load(w, Path(folder), options.sender) for w in workloads if w.setup == setup]
+            measured |= of_setup(setup, names, loads, options, Path(folder), cores)
     if options.json:
+        costs = {
+            workload: {name: median_of(got)[0] for name, got in by.items()}
+            for workload, by in measured.items()
+        }
         print(json.dumps(costs, indent=2))
     else:
-        show(costs, names, options)
+        show(measured, names, options)
     return 0
+
+
+def of_setup(
+    setup: Setup,
+    names: list[str],
+    loads: list[Load],
+    options: argparse.Namespace,
+    folder: Path,
+    cores: list[int],
+) -> Samples:
+    """Start the servers that are to be compared, measure, and stop them."""
+    with ExitStack() as stack:
+        servers = []
+        for name in names:
+            if name == "powerdns" and setup.names > MOST_POWERDNS:
+                continue
+            pinned = set(cores[: setup.workers])
+            servers.append(stack.enter_context(running(name, folder / name, pinned, setup)))
+        return measure(servers, loads, options.turns, options.seconds, cores[1])
 
 
 def arguments() -> argparse.Namespace:
@@ -59,58 +85,78 @@ def arguments() -> argparse.Namespace:
     every = [workload.name for workload in WORKLOADS]
     parser.add_argument("--workloads", nargs="+", choices=every, default=every)
     parser.add_argument("--sender", choices=SENDERS, default=SENDERS[0])
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="medians of microseconds alone")
+    parser.add_argument("--markdown", action="store_true")
     return parser.parse_args()
 
 
 def measure(
     servers: list[Running], loads: list[Load], turns: int, seconds: float, core: int
-) -> Costs:
-    """Return the medians, in microseconds."""
-    samples: dict[tuple[str, str], list[float]] = {}
+) -> Samples:
+    """Return what each turn gave. What a server cannot do is left out, and told."""
+    samples: Samples = {load.workload.name: {} for load in loads}
     for turn in range(turns):
         for load in loads:
             for server in servers:
+                if server.name == "floor" and load.workload.tcp:
+                    continue  # it has no TCP
                 if turn == 0:
                     load.send(server.port, WARM_UP, core)
-                cost = one(server, load, seconds, core)
-                samples.setdefault((load.workload.name, server.name), []).append(cost)
-    return {
-        load.workload.name: {
-            server.name: median(samples[load.workload.name, server.name]) for server in servers
-        }
-        for load in loads
-    }
+                got = one(server, load, seconds, core)
+                samples[load.workload.name].setdefault(server.name, []).append(got)
+    return samples
 
 
-def one(server: Running, load: Load, seconds: float, core: int) -> float:
-    """Return microseconds of CPU time per answered query."""
+def median_of(got: list[Sample]) -> Sample:
+    return median(cost for cost, _ in got), median(rate for _, rate in got)
+
+
+def one(server: Running, load: Load, seconds: float, core: int) -> Sample:
     before = server.cpu_seconds()
     result: Result = load.send(server.port, seconds, core)
     used = server.cpu_seconds() - before
     if not result.answered:
         raise RuntimeError(f"{server.name} answered nothing of {load.workload.name}")
-    return used * 1e6 / result.answered
+    return used * 1e6 / result.answered, result.answered / result.seconds
 
 
-def show(costs: Costs, names: list[str], options: argparse.Namespace) -> None:
-    print(
-        "CPU time per answered query over UDP, microseconds"
-        + (f" (and times {REFERENCE})" if REFERENCE in names else "")
-        + f"; medians of {options.turns} turns of {options.seconds:g} s"
-    )
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("queries")
-    for name in names:
-        table.add_column("floor (C echo)" if name == "floor" else name, justify="right")
+def show(measured: Samples, names: list[str], options: argparse.Namespace) -> None:
     words = {workload.name: workload.words for workload in WORKLOADS}
-    for workload, by_server in costs.items():
-        base = by_server.get(REFERENCE)
-        cells = [
-            f"{by_server[n]:.2f}" + (f" ({by_server[n] / base:.2f})" if base else "") for n in names
-        ]
-        table.add_row(words[workload], *cells)
-    Console(width=max(100, Console().width)).print(table)
+    titles = ["queries", *("floor (C echo)" if name == "floor" else name for name in names)]
+    how = f"medians of {options.turns} turns of {options.seconds:g} s, lowest and highest"
+    told = f"CPU time per answered query, microseconds (and times {REFERENCE}); {how}"
+    table(told, titles, {words[w]: [cost_of(by, n) for n in names] for w, by in measured.items()},
+          markdown=options.markdown)  # fmt: skip
+    told = "Answers per second, in thousands, from one core that asks; medians"
+    rates = {
+        words[w]: [f"{median_of(by[n])[1] / 1e3:.0f}" if n in by else "" for n in names]
+        for w, by in measured.items()
+    }
+    table(told, titles, rates, markdown=options.markdown)
+
+
+def cost_of(by: dict[str, list[Sample]], name: str) -> str:
+    if name not in by:
+        return ""
+    cost, costs = median_of(by[name])[0], [cost for cost, _ in by[name]]
+    text = f"{cost:.2f}"
+    if REFERENCE in by and name not in (REFERENCE, "floor"):
+        text += f" (x {cost / median_of(by[REFERENCE])[0]:.2f})"
+    return f"{text} {min(costs):.1f} to {max(costs):.1f}" if len(costs) > 1 else text
+
+
+def table(told: str, titles: list[str], rows: dict[str, list[str]], *, markdown: bool) -> None:
+    if markdown:
+        lines = [titles, ["---"] * len(titles), *([word, *cells] for word, cells in rows.items())]
+        print(told + ":\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+        return
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, title in enumerate(titles):
+        shown.add_column(title, justify="right" if number else "left")
+    for word, cells in rows.items():
+        shown.add_row(word, *cells)
+    print(told)
+    Console(width=max(150, Console().width)).print(shown)
 
 
 if __name__ == "__main__":

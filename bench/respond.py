@@ -58,7 +58,7 @@ def snapshot() -> Snapshot:
     ]
     builder.add(("routes", (route.encode(),)))
     builder.add(("answers", tuple(answer.encoded() for answer in answers)))
-    builder.add(("routed", ((0, (1003, 1004)),)))
+    builder.add(("routed", ((0, (1003, 1004), False),)))
     apex = from_text(ZONE)
     soa = b"\x00\x06" + IN + (30).to_bytes(4) + b"\x00\x16" + b"\x00\x00" + bytes(20)
     builder.add(("zone", apex, 0, soa))

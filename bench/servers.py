@@ -1,7 +1,8 @@
 """The servers that are compared, each in the foreground on a loopback port with the same zone.
 
-One UDP thread or worker each, because CPU time per query is compared, not the number of cores used.
-A server whose program is not on this machine is left out, and the table says so.
+One UDP thread or worker each unless a setup has more, because CPU time per query is compared, not
+the number of cores used. What is set for the others stands in others.py. A server whose program
+is not on this machine is left out, and the table says so.
 """
 
 import contextlib
@@ -12,22 +13,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from others import bind, gdnsd, knot, nsd, powerdns
+from zone import FAR, NEAR, STEERED_NAMES, USUAL, WEIGHTS, ZONE, Setup, master_file
+
 HERE = Path(__file__).parent
-ZONE = "bench.example"
-STATIC_NAMES = 1000  # n0 to n999, an address each
-STEERED_NAMES = 100  # w0 to w99 by weight, r0 to r99 by the client's network
-WEIGHTS = {"192.0.2.1": 1, "192.0.2.2": 3}
-NEAR, FAR = "192.0.2.1", "192.0.2.2"  # what r0 to r99 answer to 127.0.0.0/9, and to all others
-START_WAIT = 30.0  # seconds until a server has to answer
-
-
-def static_address(number: int) -> str:
-    return f"198.51.{number >> 8}.{number & 255}"
+START_WAIT = 120.0  # seconds until a server has to answer
 
 
 @dataclass(frozen=True)
@@ -51,78 +46,29 @@ def descendants(pid: int) -> list[int]:
     """Return the children of a process, their children, and so on."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
-def gdnsd(folder: Path, port: int) -> list[str]:
-    weighted = " ".join(f"i{n} => [ {a}, {w} ]" for n, (a, w) in enumerate(WEIGHTS.items()))
-    (folder / "config").write_text(f"""
-options => {{ listen => {{ 127.0.0.1:{port} => {{ udp_threads => 1, tcp_threads => 1 }} }}
-              run_dir => {folder}/run, state_dir => {folder}/state }}
-plugins => {{
-  weighted => {{ w => {{ {weighted} }} }}
-  geoip => {{
-    maps => {{ m => {{
-      datacenters => [near, far]
-      nets => {{ 0.0.0.0/0 => [far, near], 127.0.0.0/9 => [near, far] }}
-    }} }}
-    resources => {{ r => {{ map => m, dcmap => {{ near => {NEAR}, far => {FAR} }} }} }}
-  }}
-}}
-""")
-    (folder / "zones").mkdir()
-    steered = [f"w{n} DYNA weighted!w\nr{n} DYNA geoip!r" for n in range(STEERED_NAMES)]
-    (folder / "zones" / ZONE).write_text(master_file(steered))
-    return ["gdnsd", "-c", str(folder), "start"]
-
-
-def nsd(folder: Path, port: int) -> list[str]:
-    """NSD steers nothing: the names that others steer are static here."""
-    steered = [f"w{n} A {FAR}\nr{n} A {NEAR}" for n in range(STEERED_NAMES)]
-    (folder / "zone").write_text(master_file(steered))
-    (folder / "nsd.conf").write_text(f"""
-server:
-  ip-address: 127.0.0.1
-  port: {port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  pidfile: "{folder}/nsd.pid"
-  database: ""
-  xfrdfile: "{folder}/xfrd"
-  zonelistfile: "{folder}/zonelist"
-  logfile: "{folder}/log"
-  rrl-ratelimit: 0
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-zone:
-  name: {ZONE}
-  zonefile: zone
-""")
-    return ["nsd", "-d", "-c", str(folder / "nsd.conf")]
-
-
-def gtmdns(folder: Path, port: int) -> list[str]:
-    records = [f'      n{n}: {{A: "{static_address(n)}"}}' for n in range(STATIC_NAMES)]
+def gtmdns(folder: Path, port: int, setup: Setup = USUAL) -> list[str]:
+    records = []
     for n in range(STEERED_NAMES):
         records += [
             f"      w{n}: {{pools: {{p0: {WEIGHTS[NEAR]}, p1: {WEIGHTS[FAR]}}}}}",
             f"      r{n}: {{route: {{here: p0, default: p1}}}}",
         ]
+    (folder / "zone").write_text(master_file(setup, []))
     (folder / "gtmdns.yaml").write_text(
         f"""
-server: {{listen: ["127.0.0.1:{port}"], workers: 1}}
+server: {{listen: ["127.0.0.1:{port}"], workers: {setup.workers}}}
 admin: {{listen: null}}
 regions: {{here: {{networks: [127.0.0.0/9]}}}}
 pools: {{p0: {{endpoints: [{NEAR}]}}, p1: {{endpoints: [{FAR}]}}}}
 zones:
   {ZONE}:
-    nameservers: {{ns1: [192.0.2.53]}}
-    contact: hostmaster@{ZONE}
+    zone_file: zone
     records:
 """
         + "\n".join(records)
@@ -131,26 +77,23 @@ zones:
     return [sys.executable, "-m", "gtmdns", "serve", str(folder / "gtmdns.yaml")]
 
 
-def floor(folder: Path, port: int) -> list[str]:
+def floor(folder: Path, port: int, _setup: Setup = USUAL) -> list[str]:
     program = folder / "echo"
     subprocess.run(["gcc", "-O2", "-o", program, HERE / "echo.c"], check=True)
     return [str(program), str(port)]
 
 
-def master_file(steered: list[str]) -> str:
-    static = [f"n{n} A {static_address(n)}" for n in range(STATIC_NAMES)]
-    head = [
-        f"$ORIGIN {ZONE}.",
-        "$TTL 60",
-        f"@ SOA ns1 hostmaster.{ZONE}. 1 3600 900 604800 30",
-        "@ NS ns1",
-        "ns1 A 192.0.2.53",
-    ]
-    return "\n".join([*head, *static, *steered]) + "\n"
-
-
-SERVERS = {"floor": floor, "gdnsd": gdnsd, "nsd": nsd, "gtmdns": gtmdns}
-PROGRAMS = {"floor": "gcc", "gdnsd": "gdnsd", "nsd": "nsd", "gtmdns": sys.executable}
+Configure = Callable[..., list[str]]  # (folder, port[, setup]) -> command
+SERVERS: dict[str, Configure] = {
+    "floor": floor, "gdnsd": gdnsd, "nsd": nsd, "knot": knot, "bind": bind,
+    "powerdns": powerdns, "gtmdns": gtmdns, "gtmdns-pure": gtmdns,
+}  # fmt: skip
+PROGRAMS = {
+    "floor": "gcc", "gdnsd": "gdnsd", "nsd": "nsd", "knot": "knotd", "bind": "named",
+    "powerdns": "pdns_server", "gtmdns": sys.executable, "gtmdns-pure": sys.executable,
+}  # fmt: skip
+# Of a server, beside ours. "gtmdns" answers by the compiled path, where that was built.
+ENVIRONMENT = {"gtmdns-pure": {"GTMDNS_PURE_PYTHON": "1"}}
 
 
 def available(name: str) -> bool:
@@ -158,18 +101,22 @@ def available(name: str) -> bool:
 
 
 @contextmanager
-def running(name: str, folder: Path, core: int) -> Iterator[Running]:
-    """Start a server in `folder`, pinned to one core, and stop it in the end.
+def running(
+    name: str, folder: Path, cores: int | set[int], setup: Setup = USUAL
+) -> Iterator[Running]:
+    """Start a server in `folder`, pinned to `cores`, and stop it in the end.
 
     Raises RuntimeError with its last words where it does not answer within START_WAIT.
     """
     folder.mkdir()
     port = free_port()
-    command = SERVERS[name](folder, port)
+    pinned = {cores} if isinstance(cores, int) else cores
+    command = SERVERS[name](folder, port, *(() if setup == USUAL else (setup,)))
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, pinned),
+            env=os.environ | ENVIRONMENT.get(name, {}),
         )  # fmt: skip
     try:
         if not answers(port, process):

@@ -12,7 +12,6 @@ import dns.rdata
 
 from gtmdns.answers.answer import (
     FIRST_TAG,
-    REFERRAL,
     STATIC,
     Answer,
     Fixed,
@@ -79,12 +78,12 @@ ROUTE = RouteTable(
 KNOWN_PRIVATE = ((client_number("10.1.0.0"), client_number("10.1.255.255")),)
 
 SOA_RDATA = rdata("SOA", "ns1 hostmaster 7 86400 7200 3600000 30")
-NS1 = rr(A, rdata("A", "192.0.2.53"), owner=from_text("ns1.example.com"))
-SUB = from_text("sub.example.com")
-GLUE = [
-    rr(A, rdata("A", "192.0.2.54"), owner=from_text("ns.sub.example.com")),
-    rr(AAAA, rdata("AAAA", "2001:db8::54"), owner=from_text("ns.sub.example.com")),
-]
+NS1 = (from_text("ns1.example.com"), A, TTL, rdata("A", "192.0.2.53"))
+NS_SUB = from_text("ns.sub.example.com")
+GLUE = (
+    (NS_SUB, A, TTL, rdata("A", "192.0.2.54")),
+    (NS_SUB, AAAA, TTL, rdata("AAAA", "2001:db8::54")),
+)
 WEIGHTED = weighted(
     [(1, fixed(address("192.0.2.1"), tag=STEERED)), (3, fixed(address("192.0.2.2"), tag=OTHER))]
 )
@@ -95,21 +94,15 @@ ANSWERS: dict[str, Answer] = {
     "www": fixed(address("192.0.2.10")),
     "www6": fixed(address("2001:db8::10")),
     "www https": fixed(rr(HTTPS, rdata("HTTPS", "1 . alpn=h2"))),
-    "soa": fixed(rr(SOA, SOA_RDATA)),
-    "ns": Fixed(leaf(rr(NS, rdata("NS", "ns1")) + NS1, STATIC, 1, 0, 1)),
-    "mx": fixed(rr(MX, rdata("MX", "10 mail")), rr(MX, rdata("MX", "20 mail2"))),
-    "alias": fixed(rr(CNAME, rdata("CNAME", "www"))),
     "apps": fixed(address("192.0.2.20")),
     "text": fixed(rr(TXT, rdata("TXT", '"exact"'))),
-    "sub": Fixed(
-        leaf(rr(NS, rdata("NS", "ns.sub"), owner=SUB) + b"".join(GLUE), REFERRAL, 0, 1, 2)
-    ),
-    "inner cut": Fixed(leaf(rr(NS, rdata("NS", "ns1"), owner=INNER) + NS1, REFERRAL, 0, 1, 1)),
     "eu": fixed(address("192.0.2.1"), tag=STEERED),
     "us": fixed(address("198.51.100.1"), tag=OTHER),
     "elsewhere": fixed(address("203.0.113.1"), tag=OTHER),
     "alias eu": fixed(rr(CNAME, rdata("CNAME", "eu.example.net.")), tag=STEERED),
     "alias us": fixed(rr(CNAME, rdata("CNAME", "us.example.net.")), tag=STEERED),
+    "alias www": fixed(rr(CNAME, rdata("CNAME", "www")), tag=STEERED),
+    "alias region": fixed(rr(CNAME, rdata("CNAME", "region")), tag=STEERED),
     "weighted": WEIGHTED,
     "shuffled": SHUFFLED,
     "several": SEVERAL,
@@ -118,16 +111,24 @@ ANSWERS: dict[str, Answer] = {
     "servfail": empty(SERVFAIL, OTHER),
     "big": shuffled([address(f"192.0.2.{n}") for n in range(40)], 40, STEERED),  # 640 octets
     "huge": fixed(*(rr(TXT, rdata("TXT", f'"{n:0200}"')) for n in range(8))),  # 1 704 octets
-    "inner soa": fixed(rr(SOA, SOA_RDATA)),
     "inner www": fixed(address("192.0.2.30")),
 }
 NUMBERS = {name: number for number, name in enumerate(ANSWERS)}
 
-# Routed entries: (route, answer by rule)
+# Routed entries: (route, answer by rule, whether the client's network counts)
 ROUTED = {
-    "region": (0, (NUMBERS["eu"], NUMBERS["us"], NUMBERS["elsewhere"])),
-    "alias region": (0, (NUMBERS["alias eu"], NUMBERS["alias us"], NUMBERS["alias us"])),
-    "down": (0, (NUMBERS["nodata"], NUMBERS["servfail"], NUMBERS["weighted"])),
+    "region": (0, (NUMBERS["eu"], NUMBERS["us"], NUMBERS["elsewhere"]), False),
+    "by region": (0, (NUMBERS["alias eu"], NUMBERS["alias us"], NUMBERS["alias region"]), False),
+    "down": (0, (NUMBERS["nodata"], NUMBERS["servfail"], NUMBERS["weighted"]), False),
+}
+
+# Static RRsets with names that are compressed: (type, TTL, values, additional records)
+RECORDS = {
+    "soa": (SOA, TTL, (SOA_RDATA,), ()),
+    "ns": (NS, TTL, (rdata("NS", "ns1"),), (NS1,)),
+    "mx": (MX, TTL, (rdata("MX", "10 mail"), rdata("MX", "20 mail2")), ()),
+    "sub": (NS, TTL, (rdata("NS", "ns.sub"),), GLUE),
+    "inner cut": (NS, TTL, (rdata("NS", "ns1"),), (NS1,)),
 }
 
 
@@ -141,30 +142,36 @@ def node(
         base,
         tuple((numbers[rtype], _entry(entry)) for rtype, entry in types.items()),
         None if cname is None else _entry(cname),
-        None if cut is None else NUMBERS[cut],
+        None if cut is None else list(RECORDS).index(cut),
     )
 
 
-def _entry(name: str) -> int:
+def _entry(name: str) -> int | tuple[int]:
+    if name in RECORDS:
+        return (list(RECORDS).index(name),)
     return ~list(ROUTED).index(name) if name in ROUTED else NUMBERS[name]
+
+
+def alias(name: str, target: str) -> tuple[Any, ...]:
+    """Return a name with a static CNAME as it travels."""
+    return from_text(name, APEX), APEX_BASE, TTL, rdata("CNAME", target)
 
 
 NODES = (
     node("@", SOA="soa", NS="ns", MX="mx"),
     node("www", A="www", HTTPS="www https"),
     node("dual", A="www", AAAA="www6"),
-    node("alias", cname="alias"),
     node("apps"),  # an empty non-terminal with a wildcard below
     node("*.apps", A="apps"),
     node("exact.apps", TXT="text"),
     node("ent"),
     node("a.ent", A="www"),
-    node("*.alias-apps", cname="alias"),
     node("alias-apps"),
     node("sub", cut="sub"),
     node("inner", cut="inner cut"),  # a zone of its own, which is here too
     node("region", STEERED_BASE, A="region", AAAA="www6"),
-    node("alias-region", STEERED_BASE, cname="alias region"),
+    node("alias-region", STEERED_BASE, cname="by region"),
+    node("alias-www", STEERED_BASE, cname="alias www"),
     node("weighted", STEERED_BASE, A="weighted"),
     node("shuffled", STEERED_BASE, A="shuffled"),
     node("several", STEERED_BASE, A="several"),
@@ -175,24 +182,44 @@ NODES = (
     node("big", STEERED_BASE, A="big"),
     node("huge", STEERED_BASE, TXT="huge"),
 )
+ALIASES = (
+    alias("alias", "www"),
+    alias("*.alias-apps", "www"),
+    alias("to-region", "region"),
+    alias("to-alias-region", "alias-region"),
+    alias("to-inner", "WWW.Inner"),
+    alias("to-nothing", "nothing"),
+    alias("to-sub", "a.sub"),
+    alias("to-ns", "@"),
+    alias("to-down", "down"),
+    alias("away", "www.example.net."),
+    alias("ring", "ring2"),
+    alias("ring2", "ring"),
+)
+DNAMES = ((from_text("led", APEX), APEX_BASE, (), TTL, rdata("DNAME", "apps")),)
 INNER_NODES = (
-    node("inner", INNER_BASE, SOA="inner soa"),
+    node("inner", INNER_BASE, SOA="soa"),
     node("www.inner", INNER_BASE, A="inner www"),
 )
 
 
+NEGATIVE = pack("!HHIH", SOA, 1, 30, len(SOA_RDATA)) + SOA_RDATA
+
+
 def pieces() -> list[tuple[Any, ...]]:
     """Return the snapshot as it travels to a worker."""
-    negative = pack("!HHIH", SOA, 1, 30, len(SOA_RDATA)) + SOA_RDATA
-    names = {each[0] for each in NODES}
+    names = {each[0] for each in (*NODES, *ALIASES)}
     return [
         ("private", KNOWN_PRIVATE),
         ("routes", (ROUTE.encode(),)),
         ("answers", tuple(answer.encoded() for answer in ANSWERS.values())),
         ("routed", tuple(ROUTED.values())),
-        ("zone", APEX, APEX_BASE, negative),
-        ("zone", INNER, INNER_BASE, negative),
+        ("zone", APEX, APEX_BASE, NEGATIVE),
+        ("zone", INNER, INNER_BASE, NEGATIVE),
+        ("records", tuple(RECORDS.values())),
         ("nodes", 0, NODES),
+        ("aliases", 0, ALIASES),
+        ("dnames", 0, DNAMES),
         ("nodes", 1, INNER_NODES),
         (
             "wildcards",

@@ -26,8 +26,8 @@ MAY_IMPORT = {
     "wire":      (set(),                                                 set()),
     "answers":   ({"wire"},                                              set()),
     "serve":     ({"wire", "answers"},                                   set()),
-    "config":    ({"wire"},                                              {"pydantic", "pydantic_core", "yaml", "dns"}),
-    "health":    ({"wire", "config"},                                    {"aiohttp", "yarl"}),  # yarl comes with aiohttp
+    "config":    ({"wire"},                                              {"pydantic", "pydantic_core", "yaml", "dns", "re2"}),
+    "health":    ({"wire", "config"},                                    {"aiohttp", "yarl", "h2", "dns", "re2"}),  # yarl comes with aiohttp
     "compiler":  ({"wire", "answers", "config", "health"},               {"dnslib", "dns", "maxminddb", "geoip2", "cryptography"}),
     "sources":   ({"config"},                                            set()),
     "control":   (PACKAGES - {"cli"},                                    {"aiohttp", "prometheus_client", "dns"}),
@@ -120,7 +120,7 @@ def test_the_walk_sees_relative_absolute_and_hidden_imports(tmp_path, monkeypatc
 
 
 HEAVY = {
-    "yaml", "pydantic", "aiohttp", "dns", "dnslib", "maxminddb", "geoip2", "prometheus_client", "click", "rich",
+    "yaml", "pydantic", "aiohttp", "dns", "dnslib", "maxminddb", "geoip2", "prometheus_client", "click", "rich", "h2", "re2",
     "cryptography", "gtmdns.config", "gtmdns.compiler", "gtmdns.control", "gtmdns.health", "gtmdns.cli",
 }  # fmt: skip
 

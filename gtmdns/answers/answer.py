@@ -11,24 +11,30 @@ endpoint are replaced under their numbers, and no name is touched.
 - `Shuffled`: records of one size, each equally often first.
 - `Weighted`: one of several leaves, by weight.
 - `Several`: several different records, drawn by weight without replacement.
+- `Hashed`: several different records, by weight and the client's network: no draw changes them.
 - `Nested`: one of several answers, by weight.
+
+`by_client` says whether the client's network matters; where it does, `choose_for` gives a client
+its own, and `choose` that of a client at random.
 
 `encoded()` gives a tuple of integers, octets and tuples (what marshal carries to
 the workers), `decode` reads it back.
 """
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, permutations
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..wire.message import counts
-from .choice import AliasTable, alias_table, split
+from .choice import AliasTable, alias_table, best, network_of, split
 
 # Tally tags that hold in every generation; the compiler numbers its own from FIRST_TAG.
 STATIC, NODATA, NXDOMAIN, REFERRAL, REFUSED, FORMERR, NOTIMP, BADVERS, SERVFAIL, ANY = range(10)
-TRUNCATED, SHORT, RESPONSE, ABOUT = range(10, 14)
+TRUNCATED, SHORT, RESPONSE, ABOUT, YXDOMAIN = range(10, 15)
 FIRST_TAG = 16
 
 SHUFFLES = 16  # orders kept of a larger answer; up to 5 records all orders are kept
@@ -63,7 +69,21 @@ def leaf(records: bytes | None, tag: int, answer: int, authority: int = 0, more:
     return Leaf(*pair, records, tag)
 
 
-class Fixed:
+class _ForAnyone:
+    """An answer to which every client has the same chances."""
+
+    __slots__ = ()
+    by_client: ClassVar[bool] = False
+
+    @abstractmethod
+    def choose(self, draw: int) -> Leaf:
+        """Return what this draw gets."""
+
+    def choose_for(self, draw: int, client: int) -> Leaf:
+        return self.choose(draw)
+
+
+class Fixed(_ForAnyone):
     """An answer with one outcome."""
 
     __slots__ = ("leaf",)
@@ -78,7 +98,7 @@ class Fixed:
         return (0, tuple(self.leaf))
 
 
-class Shuffled:
+class Shuffled(_ForAnyone):
     """`take` of the records, each equally often first and equally often among them.
 
     bases: orders of all records, each written twice so that any rotation is one slice
@@ -106,7 +126,7 @@ class Shuffled:
         return (1, self.bases, self.size, self.take, self.tag)
 
 
-class Weighted:
+class Weighted(_ForAnyone):
     """One of several leaves, by weight."""
 
     __slots__ = ("keep", "leaves", "other", "per_slot", "tickets")
@@ -124,7 +144,7 @@ class Weighted:
         return (2, (self.keep, self.other, self.per_slot), tuple(map(tuple, self.leaves)))
 
 
-class Several:
+class Several(_ForAnyone):
     """`take` different records, drawn one after the other by weight, without replacement.
 
     weights: positive, one per record, at least `take` of them
@@ -179,23 +199,71 @@ class Several:
         return (3, self.weights, self.records, self.take, self.tag)
 
 
+class Hashed:
+    """`take` different records, those with the best scores for the client's network (choice.py).
+
+    keys: 64 bits for each endpoint; weights: positive
+    """
+
+    __slots__ = ("counts", "counts_opt", "keys", "leaves", "records", "shares", "tag", "take",
+                 "weights")  # fmt: skip
+    by_client: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        keys: tuple[int, ...],
+        weights: tuple[int, ...],
+        records: tuple[bytes, ...],
+        take: int,
+        tag: int,
+    ) -> None:
+        self.keys = keys
+        self.weights = weights
+        self.records = records
+        self.take = take
+        self.tag = tag
+        self.shares = tuple(1 / weight for weight in weights)
+        self.leaves = tuple(leaf(record, tag, 1) for record in records) if take == 1 else ()
+        self.counts, self.counts_opt, _, _ = leaf(None, tag, take)
+
+    def choose(self, draw: int) -> Leaf:
+        return self._chosen(draw)
+
+    def choose_for(self, draw: int, client: int) -> Leaf:
+        return self._chosen(split(network_of(client)))
+
+    def _chosen(self, seed: int) -> Leaf:
+        indexes = best(seed, self.keys, self.shares, self.take)
+        if self.leaves:
+            return self.leaves[indexes[0]]
+        records = b"".join([self.records[index] for index in indexes])
+        return Leaf(self.counts, self.counts_opt, records, self.tag)
+
+    def encoded(self) -> tuple[Any, ...]:
+        return (5, self.keys, self.weights, self.records, self.take, self.tag)
+
+
 class Nested:
     """One of several answers, by weight; it draws on from a draw of its own."""
 
-    __slots__ = ("answers", "table")
+    __slots__ = ("answers", "by_client", "table")
 
     def __init__(self, table: AliasTable, answers: "tuple[Answer, ...]") -> None:
         self.table = table
         self.answers = answers
+        self.by_client: bool = any(answer.by_client for answer in answers)
 
     def choose(self, draw: int) -> Leaf:
         return self.answers[self.table.pick(draw)].choose(split(draw))
+
+    def choose_for(self, draw: int, client: int) -> Leaf:
+        return self.answers[self.table.pick(draw)].choose_for(split(draw), client)
 
     def encoded(self) -> tuple[Any, ...]:
         return (4, tuple(self.table), tuple(answer.encoded() for answer in self.answers))
 
 
-Answer = Fixed | Shuffled | Weighted | Several | Nested
+Answer = Fixed | Shuffled | Weighted | Several | Hashed | Nested
 
 
 def shuffled(records: Sequence[bytes], take: int, tag: int) -> Answer:
@@ -207,16 +275,21 @@ def shuffled(records: Sequence[bytes], take: int, tag: int) -> Answer:
     """
     if len(records) == 1:
         return Fixed(leaf(records[0], tag, 1))
-    first, *rest = records
-    if len(records) <= 5:
-        orders = [[first, *order] for order in permutations(rest)]
-    else:
-        octets = 2 * len(records) * len(first)
-        number = max(1, min(SHUFFLES, SHUFFLE_OCTETS // octets))
-        chance = Random(len(records))  # seeded: the same on every node
-        orders = [chance.sample(list(records), len(records)) for _ in range(number)]
-    bases = tuple(b"".join(order) * 2 for order in orders)
-    return Shuffled(bases, len(first), min(take, len(records)), tag)
+    size = len(records[0])
+    number = max(1, min(SHUFFLES, SHUFFLE_OCTETS // (2 * len(records) * size)))
+    bases = tuple(
+        b"".join([records[index] for index in order]) * 2 for order in _orders(len(records), number)
+    )
+    return Shuffled(bases, size, min(take, len(records)), tag)
+
+
+@lru_cache(maxsize=1024)
+def _orders(count: int, number: int) -> tuple[Sequence[int], ...]:
+    """Return orders of `count` indexes: all that begin with the first, or `number` of them."""
+    if count <= 5:
+        return tuple((0, *order) for order in permutations(range(1, count)))
+    chance = Random(count)  # seeded: the same on every node
+    return tuple(chance.sample(range(count), count) for _ in range(number))
 
 
 def weighted(parts: Sequence[tuple[int, Answer]]) -> Answer:
@@ -242,6 +315,8 @@ def decode(code: tuple[Any, ...]) -> Answer:
         return Weighted(AliasTable(*code[1]), tuple(map(_shared, code[2])))
     if kind == 3:
         return Several(*code[1:])
+    if kind == 5:
+        return Hashed(*code[1:])
     return Nested(AliasTable(*code[1]), tuple(map(decode, code[2])))
 
 

@@ -13,12 +13,13 @@ stops at a bound.
 from collections.abc import Iterator
 from socket import AF_INET6, inet_aton, inet_pton
 
+from ..wire.constants import IXFR
 from ..wire.edns import IPV4_MAPPED
 from ..wire.query import BadQuery, parse_query
 from .responder import Prepared, answer, prepare, refuse
 from .snapshot import RELEASE_STEP, Snapshot
 
-MAX_PREPARED = 65_536  # questions; about 30 MB when full
+MAX_PREPARED = 65_536  # questions; about 30 MB when full, and of static records up to 32 MB more
 
 
 class AnswerCache:
@@ -49,8 +50,13 @@ class AnswerCache:
         leaf = prepared.leaf
         if leaf is None:
             route = prepared.route
-            rule = 0 if route is None else route.find(client_number(host))
-            leaf = snapshot.answers[prepared.numbers[rule]].choose(draw)
+            if route is None:
+                leaf = snapshot.answers[prepared.numbers[0]].choose(draw)
+            elif prepared.steps is None:
+                rule = route.find(client_number(host))
+                leaf = snapshot.answers[prepared.numbers[rule]].choose(draw)
+            else:
+                prepared, leaf, _ = prepared.settle(client_number(host), None, snapshot, draw)
         return prepared.render(packet, leaf, snapshot)
 
     def release(self) -> Iterator[None]:
@@ -72,7 +78,7 @@ class AnswerCache:
             name_end = packet.find(0, 12)
             key = packet[2:12] + packet[12:name_end].lower() + packet[name_end:]
             self._prepared[key] = prepared
-        unused = prepared.route is None and query.options is None
+        unused = prepared.route is None and query.options is None and query.qtype != IXFR
         client = 0 if unused else client_number(host)
         return answer(packet, query, prepared, client, snapshot, draw, now)
 

@@ -9,61 +9,43 @@ Never answered: what `wire.query` keeps silent about. Source port 0 is the
 transport's to see, and it drops those packets.
 """
 
-from bisect import bisect_right
+from copy import copy
 
-from ..wire.constants import (
-    ANY,
-    AXFR,
-    CH,
-    COOKIE,
-    DS,
-    HEADER,
-    HINFO,
-    IN,
-    IXFR,
-    NOT_AUTHORITATIVE,
-    NOT_SUPPORTED,
-    NSID,
-    OTHER_ERROR,
-    TCP_KEEPALIVE,
-)
+from ..wire.constants import AA, ANY, AXFR, CH, DS, HEADER, IN, IXFR
 from ..wire.constants import FORMERR as RCODE_FORMERR
 from ..wire.constants import NOERROR as RCODE_NOERROR
 from ..wire.constants import NXDOMAIN as RCODE_NXDOMAIN
 from ..wire.constants import REFUSED as RCODE_REFUSED
 from ..wire.constants import SERVFAIL as RCODE_SERVFAIL
-from ..wire.edns import (
-    IPV4_MAPPED,
-    Subnet,
-    extended_error,
-    keepalive_option,
-    opt_record,
-    option,
-    parse_subnet,
-    subnet_option,
-    with_options,
-)
-from ..wire.message import error_response, head, truncated
-from ..wire.name import ROOT, parent
+from ..wire.edns import Subnet, opt_record, parse_subnet, subnet_option, with_options
+from ..wire.message import counts, error_response, head, truncated
+from ..wire.name import WireName
 from ..wire.query import BadQuery, Query, parse_query
 from . import answer as tags
 from .about import about_server
 from .answer import Leaf, leaf
+from .chain import ANY_RECORDS, Chain, follow, parent_side
+from .options import (
+    ALL_DOWN,
+    MAX_SUBNET_OPTION,
+    NOT_OURS,
+    PROHIBITED,
+    UNSUPPORTED,
+    options_for,
+)
+from .pack import Records
 from .route import RouteTable
+from .scope import rule_of
 from .short import without_additional
 from .snapshot import Settings, Snapshot
-from .zone import Entry, Routed, Zone
+from .steps import EVERYONE, Steps, leads_on, parts_of
+from .zone import Zone
 
 _ERROR_TAGS = {1: tags.FORMERR, 4: tags.NOTIMP, 5: tags.REFUSED, 16: tags.BADVERS}
-MAX_SUBNET_OPTION = 24  # octets: header, family, prefixes, an IPv6 address
 _REFUSED = leaf(b"", tags.REFUSED, 0)
-# RFC 8482 section 4.2: a HINFO in place of everything that is known at the name
-_ANY_RECORD = b"\xc0\x0c" + HINFO.to_bytes(2) + b"\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
-_ANY = leaf(_ANY_RECORD, tags.ANY, 1)
-# Extended errors, RFC 8914. 22, No Reachable Authority, is what a resolver says about servers.
-_ALL_DOWN = extended_error(OTHER_ERROR, "no endpoint is up")
-_NOT_OURS = extended_error(NOT_AUTHORITATIVE)
-_NOT_SUPPORTED = extended_error(NOT_SUPPORTED)
+_ANY = ANY_RECORDS.leaf(WireName(b"\x01x\x00"))._replace(tag=tags.ANY)  # of any name
+MAX_KEPT = 512  # octets that a question in the answer cache may hold for itself
+_COOKIE_ONLY = leaf(b"", tags.ABOUT, 0)  # RFC 7873 section 5.4: no question, and no records
 
 
 class Prepared:
@@ -74,11 +56,13 @@ class Prepared:
     leaf:     the outcome, where it is always the same; else None, and
     numbers:  the answers' numbers, by rule; only one where `route` is None
     route:    which rule a client gets; None: the client does not matter
-    negative: what stands in place of records where an answer has none (NODATA)
+    steps:    what an answer takes beyond a choice; None: nothing. Set only where `route` is
+    zone:     whose SOA stands in place of records where an answer has none (NODATA)
     opt:      the OPT record of the response, or nothing
     limit:    octets that the response may have
     base:     added to the tags for counting
-    keep:     whether the name exists, so that the answer cache may remember the question
+    keep:     whether the answer cache may remember the question: the name exists, and what is
+              held here of the response is small
     """
 
     __slots__ = (
@@ -89,10 +73,11 @@ class Prepared:
         "keep",
         "leaf",
         "limit",
-        "negative",
         "numbers",
         "opt",
         "route",
+        "steps",
+        "zone",
     )
 
     def __init__(self, query: Query, flags: bytes, opt: bytes, limit: int, base: int) -> None:
@@ -105,14 +90,49 @@ class Prepared:
         self.leaf: Leaf | None = None
         self.numbers: tuple[int, ...] = ()
         self.route: RouteTable | None = None
-        self.negative = b""
+        self.steps: Steps | None = None
+        self.zone: Zone | None = None
         self.keep = False
 
-    def set_entry(self, entry: Entry) -> None:
-        if isinstance(entry, Routed):
-            self.route, self.numbers = entry.route, entry.numbers
-        else:
-            self.numbers = (entry,)
+    def set_leaf(self, packed: Leaf) -> None:
+        """Set an outcome that was put together for this question alone."""
+        self.leaf = packed
+        self.keep = self.keep and len(packed[2] or b"") <= MAX_KEPT
+
+    def set_steps(self, steps: Steps) -> None:
+        self.steps = steps
+        self.keep = self.keep and steps.size <= MAX_KEPT
+        if self.route is None:
+            self.route = EVERYONE
+
+    def settle(
+        self, client: int, subnet: Subnet | None, snapshot: Snapshot, draw: int
+    ) -> "tuple[Prepared, Leaf, int]":
+        """Return (what renders, outcome, scope) where there are steps to take."""
+        assert self.route is not None
+        assert self.steps is not None
+        chosen, scope, rcode, all_down = self.steps.settle(
+            self.route, self.numbers, client, subnet, snapshot, draw
+        )
+        if rcode == RCODE_NOERROR and not all_down:
+            return self, chosen, scope
+        other = copy(self)
+        if all_down:  # and a subnet may come yet
+            other.opt = self._tells_all_down(len(chosen[2] or b"") + MAX_SUBNET_OPTION)
+        other.flags = self.flags[:1] + bytes((self.flags[1] | rcode,)) + self.flags[2:]
+        return other, chosen, scope
+
+    def tell_version(self, query: Query, client: int, snapshot: Snapshot) -> None:
+        """Answer IXFR with the SOA alone where the client may have the zone.
+
+        For one that has it, or that asks over UDP and comes again over TCP (RFC 1995 section 2).
+        """
+        transfer = snapshot.transfers.get(query.qname)
+        if transfer is None or not transfer.allows(client):
+            return
+        self.flags = bytes((self.flags[0] | AA, RCODE_NOERROR)) + self.flags[2:]
+        self.leaf, self.base = leaf(transfer.soa, tags.STATIC, 1), transfer.base
+        self.opt = snapshot.opts[query.dnssec_ok] if query.edns else b""
 
     def render(self, packet: bytes, chosen: Leaf, snapshot: Snapshot) -> bytes:
         """Return the response. `packet`: any with this question; its id and case are kept."""
@@ -142,26 +162,35 @@ class Prepared:
         return truncated(response, self.end, self.opt)
 
     def _without_records(self, packet: bytes, chosen: Leaf, snapshot: Snapshot) -> bytes:
-        """An answer whose state of health leaves NODATA or SERVFAIL; ANCOUNT holds the RCODE."""
-        rcode = chosen[0][1]
-        if rcode == RCODE_NOERROR:
-            stand_in = leaf(self.negative, chosen[3], 0, 1)
-            return self.render(packet, stand_in, snapshot)
+        """An answer whose state of health leaves NODATA or SERVFAIL.
+
+        ANCOUNT holds the RCODE, and in its upper octet whether all endpoints are down. SERVFAIL
+        tells nothing of the zone, so AA is clear (RFC 1035 section 4.1.1), as others have it.
+        """
+        all_down, rcode = chosen[0][:2]
         snapshot.tally[self.base + chosen[3]] += 1
-        flags = self.flags[:1] + bytes((self.flags[1] | rcode,)) + self.flags[2:]
-        stand_in = leaf(b"", chosen[3], 0)
-        opt = self.opt
-        if opt and self.end + len(opt) + len(_ALL_DOWN) <= self.limit:
-            opt = with_options(opt, _ALL_DOWN)
-        return b"".join(
+        nodata = rcode == RCODE_NOERROR
+        records = self.zone.soa(self.end) if nodata and self.zone is not None else b""
+        flags = bytes((self.flags[0] if nodata else self.flags[0] & ~AA, self.flags[1] | rcode))
+        opt = self._tells_all_down(len(records)) if all_down or not nodata else self.opt
+        response = b"".join(
             (
                 packet[:2],
                 flags,
-                stand_in[self.counts_at],  # type: ignore[arg-type]
+                self.flags[2:],
+                counts(0, 1 if nodata else 0, self.counts_at),
                 packet[HEADER : self.end],
+                records,
                 opt,
             )
         )
+        return response if len(response) <= self.limit else self._shortened(response, snapshot)
+
+    def _tells_all_down(self, others: int) -> bytes:
+        """Return the OPT with an extended error where there is room. others: octets to come."""
+        room = self.limit - self.end - others - len(self.opt)
+        fits = self.opt and len(ALL_DOWN) <= room
+        return with_options(self.opt, ALL_DOWN) if fits else self.opt
 
 
 def respond(
@@ -201,51 +230,29 @@ def answer(
 ) -> bytes:
     """Return the response to a packet that was understood as `query`, and prepared for."""
     subnet = None
+    if query.qtype == IXFR and query.qclass == IN:
+        prepared.tell_version(query, client, snapshot)
     try:
         if query.subnet is not None and snapshot.settings.client_subnet:
             subnet = parse_subnet(query.subnet)
         if query.options is not None:
-            add_options(query.options, prepared, client, snapshot, now, keepalive)
+            room = prepared.limit - prepared.end - len(prepared.opt)
+            options = options_for(query.options, room, client, snapshot, now, keepalive)
+            prepared.opt = with_options(prepared.opt, options)
     except BadQuery:
         return _error(packet, RCODE_FORMERR, query, snapshot)
     if prepared.leaf is not None:
         chosen, scope = prepared.leaf, 0
     elif prepared.route is None:
         chosen, scope = snapshot.answers[prepared.numbers[0]].choose(draw), 0
-    else:
+    elif prepared.steps is None:
         rule, scope = rule_of(prepared.route, client, subnet, snapshot)
         chosen = snapshot.answers[prepared.numbers[rule]].choose(draw)
+    else:
+        prepared, chosen, scope = prepared.settle(client, subnet, snapshot, draw)
     if subnet is not None:
         prepared.opt = with_options(prepared.opt, subnet_option(subnet, scope))
     return prepared.render(packet, chosen, snapshot)
-
-
-def add_options(
-    asked: dict[int, bytes],
-    prepared: Prepared,
-    client: int,
-    snapshot: Snapshot,
-    now: int | None,
-    keepalive: int | None,
-) -> None:
-    """Put what answers the options of a query into `prepared.opt`. Raises BadQuery(FORMERR).
-
-    The name of the server comes last, and only where even a truncated response has room.
-    """
-    options = b""
-    if keepalive is not None and TCP_KEEPALIVE in asked:
-        if asked[TCP_KEEPALIVE]:  # RFC 7828 section 3.2.1: a client tells no time
-            raise BadQuery(RCODE_FORMERR)
-        options = keepalive_option(keepalive)
-    if now is not None and COOKIE in asked and snapshot.cookies.secrets:
-        options += snapshot.cookies.option(asked[COOKIE], client, now)
-    nsid = snapshot.settings.nsid
-    if nsid is not None and NSID in asked:
-        name = option(NSID, nsid)
-        used = prepared.end + len(prepared.opt) + len(options) + MAX_SUBNET_OPTION
-        if used + len(name) <= prepared.limit:
-            options += name
-    prepared.opt = with_options(prepared.opt, options)
 
 
 def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) -> Prepared:
@@ -255,23 +262,32 @@ def prepare(packet: bytes, query: Query, snapshot: Snapshot, limit: int | None) 
     if limit is None:
         limit = min(query.size, max(512, settings.udp_payload)) if query.edns else 512
     if query.qclass != IN or query.qtype in (AXFR, IXFR):
-        return _prepare_outside(packet[2], query, settings, opt, limit)
+        return _prepare_outside(packet[2], query, snapshot, opt, limit)
     zone = snapshot.zone_of(query.qname)
     if zone is None:
-        return _refused(packet[2], query, opt, limit, _NOT_OURS)
+        return _refused(packet[2], query, opt, limit, NOT_OURS)
     if query.qtype == DS and zone.apex == query.qname:
-        zone = _parent_side(zone, snapshot)
-    return _prepare_in_zone(packet[2], query, zone, opt, limit)
+        zone = parent_side(zone, snapshot)
+    return _prepare_in_zone(packet[2], query, zone, snapshot, opt, limit)
 
 
 def _prepare_outside(
-    packet_flags: int, query: Query, settings: Settings, opt: bytes, limit: int
+    packet_flags: int, query: Query, snapshot: Snapshot, opt: bytes, limit: int
 ) -> Prepared:
-    """As `prepare`, for what is no question about a name: classes but IN, and transfers."""
-    known = about_server(query, settings) if query.qclass == CH else None
+    """As `prepare`, for what is no question about a name: classes but IN, transfers, cookies."""
+    known = None
+    if query.end == HEADER:
+        known = _COOKIE_ONLY
+    elif query.qclass == CH:
+        known = about_server(query, snapshot.settings)
     if known is None:
-        return _refused(packet_flags, query, opt, limit, _NOT_SUPPORTED)
-    flags = head(packet_flags, RCODE_NOERROR, authoritative=True)
+        why = UNSUPPORTED
+        if query.qclass == IN:
+            why = PROHIBITED if query.qname in snapshot.zones else NOT_OURS
+        return _refused(packet_flags, query, opt, limit, why)
+    flags = head(
+        packet_flags, RCODE_NOERROR, authoritative=query.end > HEADER, questions=query.end > HEADER
+    )
     prepared = Prepared(query, flags, opt, limit, 0)
     prepared.leaf = known
     return prepared
@@ -284,87 +300,68 @@ def _refused(packet_flags: int, query: Query, opt: bytes, limit: int, why: bytes
     return prepared
 
 
-def _parent_side(zone: Zone, snapshot: Snapshot) -> Zone:
-    """Return the zone that `zone` is delegated from where it is here too, as DS stands there.
-
-    RFC 4035 section 3.1.4.1.
-    """
-    if zone.apex == ROOT:
-        return zone
-    above = snapshot.zone_of(parent(zone.apex))
-    node = None if above is None else above.get(zone.apex)
-    return zone if above is None or node is None or node.referral is None else above
-
-
 def _prepare_in_zone(
-    packet_flags: int, query: Query, zone: Zone, opt: bytes, limit: int
+    packet_flags: int, query: Query, zone: Zone, snapshot: Snapshot, opt: bytes, limit: int
 ) -> Prepared:
-    node, exists = zone.lookup(query.qname)
+    qname, qtype = query.qname, query.qtype
+    node, exists = zone.lookup(qname)
     if node is None:
         flags = head(packet_flags, RCODE_NXDOMAIN, authoritative=True)
         prepared = Prepared(query, flags, opt, limit, zone.base)
-        prepared.leaf = leaf(_negative(query, zone), tags.NXDOMAIN, 0, 1)
+        prepared.leaf = leaf(zone.soa(query.end), tags.NXDOMAIN, 0, 1)
         return prepared
-    qtype = query.qtype
-    at_cut = node.referral is not None and not (exists and qtype == DS)  # RFC 4035 section 3.1.4.1
-    flags = head(packet_flags, RCODE_NOERROR, authoritative=not at_cut)
+    referral = node.referral
+    if referral is not None and not (exists and qtype == DS):  # RFC 4035 section 3.1.4.1
+        flags = head(packet_flags, RCODE_NOERROR, authoritative=False)
+        prepared = Prepared(query, flags, opt, limit, node.base)
+        prepared.keep = exists
+        prepared.leaf = referral.leaf(qname)
+        return prepared
+    flags = head(packet_flags, RCODE_NOERROR, authoritative=True)
     prepared = Prepared(query, flags, opt, limit, node.base)
     prepared.keep = exists
-    if at_cut:
-        assert node.referral is not None
-        prepared.numbers = (node.referral,)
+    if not exists and node.dname is not None:
+        _prepare_chain(packet_flags, query, prepared, snapshot)
         return prepared
     entry = node.entry(qtype)
-    if entry is not None:
-        prepared.set_entry(entry)
-        prepared.negative = _negative(query, zone)
-    elif qtype == ANY and node.types:
-        prepared.leaf = _ANY
+    if entry is None:
+        if node.alias is not None:
+            _prepare_chain(packet_flags, query, prepared, snapshot)
+        elif qtype == ANY and node.types:
+            prepared.leaf = _ANY
+        else:
+            prepared.leaf = leaf(zone.soa(query.end), tags.NODATA, 0, 1)
+    elif isinstance(entry, bytes):
+        prepared.leaf = leaf(entry, tags.STATIC, 1)
+    elif isinstance(entry, Records):
+        prepared.set_leaf(entry.leaf(qname, limit))
     else:
-        prepared.leaf = leaf(_negative(query, zone), tags.NODATA, 0, 1)
+        prepared.zone = zone
+        if isinstance(entry, int):
+            prepared.numbers = (entry,)
+            has_steps = False
+        else:
+            prepared.route, prepared.numbers = entry.route, entry.numbers
+            has_steps = entry.hashed
+        if has_steps or (node.cname is not None and leads_on(node, qtype)):
+            prepared.set_steps(Steps(qname, qtype, node, entry, most=limit))
     return prepared
 
 
-def _negative(query: Query, zone: Zone) -> bytes:
-    """Return the SOA of a negative response (RFC 2308 section 3), owned by a pointer to the apex.
-
-    A pointer has 14 bits, and the apex stands within the first 267 octets.
-    """
-    apex = HEADER + len(query.qname) - len(zone.apex)
-    return (0xC000 | apex).to_bytes(2) + zone.negative
-
-
-def rule_of(
-    route: RouteTable, client: int, subnet: Subnet | None, snapshot: Snapshot
-) -> tuple[int, int]:
-    """Return (rule, scope) for the client that counts: the subnet option's or the transport's.
-
-    Private addresses that no region knows are not placed: there the transport's client counts.
-    No scope reaches from placed to unplaced addresses: scopes must not overlap (RFC 7871 section
-    7.2.1).
-    """
-    if subnet is None or subnet.source == 0:
-        return route.find(client), 0
-    shown = subnet.client
-    rule, scope = route.find_with_scope(shown)
-    if scope in (0, 96) and _is_constant(route):
-        return rule, 0
-    bounds = snapshot.unplaced
-    position = bisect_right(bounds, shown)
-    if position & 1:
-        rule, scope = route.find(client), 0
-    if position:
-        scope = max(scope, 129 - (shown ^ bounds[position - 1] - 1).bit_length())
-    if position < len(bounds):
-        scope = max(scope, 129 - (shown ^ bounds[position]).bit_length())
-    return rule, scope
-
-
-def _is_constant(route: RouteTable) -> bool:
-    """Return whether every client gets the same rule."""
-    rule4, scope4 = route.find_with_scope(IPV4_MAPPED)
-    rule6, scope6 = route.find_with_scope(1 << 127)
-    return scope4 == 96 and scope6 == 0 and rule4 == rule6
+def _prepare_chain(packet_flags: int, query: Query, prepared: Prepared, snapshot: Snapshot) -> None:
+    """Prepare for a name that leads elsewhere, as far as that depends on nothing else."""
+    chain = Chain(query.qname, prepared.limit)
+    end = follow(chain, query.qtype, snapshot)
+    if end.leaf is not None:
+        prepared.flags = head(packet_flags, end.rcode, authoritative=True)
+        prepared.set_leaf(end.leaf)
+        return
+    assert end.node is not None
+    assert end.zone is not None
+    assert end.entry is not None
+    prepared.route, prepared.numbers, _ = parts_of(end.entry)
+    steps = Steps(query.qname, query.qtype, end.node, end.entry, chain, end.zone)
+    prepared.set_steps(steps)
 
 
 def refuse(packet: bytes, bad: BadQuery, snapshot: Snapshot) -> bytes | None:
@@ -389,4 +386,13 @@ def servfail(packet: bytes) -> bytes | None:
     """Return the response to a packet that a mistake of ours kept from being answered."""
     if len(packet) < HEADER or packet[2] & 0x80:
         return None
-    return error_response(packet, RCODE_SERVFAIL, None, b"")
+    try:
+        query: Query | None = parse_query(packet)
+    except BadQuery as bad:
+        query = bad.query
+    except Exception:  # the mistake is in the reading itself, and was told by who caught it first
+        query = None
+    opt = b""
+    if query is not None and query.edns:
+        opt = opt_record(Settings().udp_payload, dnssec_ok=query.dnssec_ok)
+    return error_response(packet, RCODE_SERVFAIL, query, opt)

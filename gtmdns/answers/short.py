@@ -6,21 +6,22 @@ from ..wire.message import counts
 def without_additional(response: bytes, question_end: int, opt: bytes) -> bytes | None:
     """Return `response` without its additional records, but with its OPT record.
 
-    None: it has none, or it is a referral, whose glue may not be left out (RFC 9471). What
-    stands in the additional section otherwise is no reason to truncate (RFC 2181 section 9).
+    None: it has none, or it is a referral, behind links or not, whose glue may not be left out
+    (RFC 9471). What stands in the additional section otherwise is no reason to truncate (RFC
+    2181 section 9), and no records of the authority section stand before it.
     """
     answer = int.from_bytes(response[6:8])
     authority = int.from_bytes(response[8:10])
     own = 1 if opt else 0
-    if not answer or int.from_bytes(response[10:12]) == own:
+    if authority or int.from_bytes(response[10:12]) == own:
         return None
     end = question_end
-    for _ in range(answer + authority):
+    for _ in range(answer):
         end = _behind_record(response, end)
     return b"".join(
         (
             response[:6],
-            counts(answer, authority, own),
+            counts(answer, 0, own),
             response[12:end],
             opt,
         )

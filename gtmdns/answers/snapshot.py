@@ -5,15 +5,21 @@ at most about 2 ms to add, so that a worker goes on answering from the old one:
 
     ("routes",   (encoded route, ...))
     ("answers",  (encoded answer, ...))
-    ("routed",   ((route number, (answer number, ...)), ...))
+    ("routed",   ((route number, (answer number, ...), hashed), ...))
+    ("records",  ((type, TTL, (RDATA, ...), ((owner, type, TTL, RDATA), ...)), ...))
     ("zone",     apex, base, negative)
     ("nodes",    zone number, ((name, base, types, cname, referral), ...))
+    ("aliases",  zone number, ((name, base, TTL, target), ...))
+    ("dnames",   zone number, ((name, base, types, TTL, target), ...))
     ("wildcards", zone number, ((encloser, wildcard name), ...))
     ("private",  ((first client, last client), ...))
+    ("transfer", zone number, ((first client, last client), ...), serial, SOA record, base)
+    ("messages", zone number, ((ANCOUNT, records), ...))
 
 Numbers count from 0 in the order of arrival. In `types` ((QTYPE, entry), ...) and
-`cname` an entry of 0 or more is an answer's number, ~n is the n-th of "routed";
-`cname` and `referral` are None where there is none.
+`cname` an entry of 0 or more is an answer's number, ~n is the n-th of "routed", (n,)
+that of "records", octets are one static record, as it is; `referral` is a number of
+"records". `cname` and `referral` are None where there is none.
 
 Only `change` alters a snapshot once it serves: it replaces whole answers under
 their numbers, between two queries.
@@ -27,10 +33,15 @@ from ..wire.edns import IPV4_MAPPED, opt_record
 from ..wire.name import ROOT, WireName
 from .answer import Answer, decode
 from .cookies import Cookies
+from .pack import Records, Referral
 from .route import RouteTable
-from .zone import Entry, Node, Routed, Zone
+from .transfer import Transfer
+from .zone import Alias, AliasNode, DnameNode, Entry, Node, Routed, Zone
 
 RELEASE_STEP = 2_000  # nodes freed in one turn of the loop, about 1 ms
+MAX_SHARED = 10_000  # different entries of nodes that are looked for when the next one comes
+
+Types = tuple[tuple[int, int | bytes | tuple[int]], ...]
 
 
 class Settings(NamedTuple):
@@ -88,6 +99,7 @@ class Snapshot:
 
     unplaced:      where private space that no region holds begins and ends, in turn, sorted
     longest_apex:  octets
+    transfers:     the zones that secondaries may have, by apex
     opts:          the OPT record of a response, without options, by the DO bit
     tally:         how often each tag was counted, by (base + tag)
     """
@@ -102,6 +114,7 @@ class Snapshot:
         "routes",
         "settings",
         "tally",
+        "transfers",
         "unplaced",
         "zones",
     )
@@ -114,6 +127,7 @@ class Snapshot:
         self.routes: list[RouteTable] = []
         self.routed: list[Routed] = []
         self.zones: dict[WireName, Zone] = {}
+        self.transfers: dict[WireName, Transfer] = {}
         self.longest_apex = 1
         self.opts = tuple(
             opt_record(settings.udp_payload, dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)
@@ -166,6 +180,8 @@ class SnapshotBuilder:
     def __init__(self, generation: int, settings: Settings) -> None:
         self._snapshot = Snapshot(generation, settings)
         self._zones: list[Zone] = []
+        self._records: list[Records] = []
+        self._known: dict[Types, tuple[tuple[int, Entry], ...]] = {}
 
     def add(self, piece: tuple[Any, ...]) -> None:
         """Add one piece. Raises ValueError for a kind that is not known."""
@@ -177,8 +193,11 @@ class SnapshotBuilder:
             snapshot.answers += map(decode, rest[0])
         elif kind == "routed":
             snapshot.routed += [
-                Routed(snapshot.routes[route], numbers) for route, numbers in rest[0]
+                Routed(snapshot.routes[route], numbers, hashed)
+                for route, numbers, hashed in rest[0]
             ]
+        elif kind == "records":
+            self._records += [Records(*each) for each in rest[0]]
         elif kind == "routes":
             snapshot.routes += map(RouteTable.decode, rest[0])
         elif kind == "zone":
@@ -186,6 +205,14 @@ class SnapshotBuilder:
             self._zones.append(zone)
             snapshot.zones[zone.apex] = zone
             snapshot.longest_apex = max(snapshot.longest_apex, len(zone.apex))
+        elif kind == "aliases":
+            zone = self._zones[rest[0]]
+            for name, base, ttl, target in rest[1]:
+                zone.add(name, AliasNode(base, Alias(name, ttl, target)))
+        elif kind == "dnames":
+            zone = self._zones[rest[0]]
+            for name, base, types, ttl, target in rest[1]:
+                zone.add(name, DnameNode(base, self._types(types), Alias(name, ttl, target)))
         elif kind == "wildcards":
             zone = self._zones[rest[0]]
             for encloser, name in rest[1]:
@@ -194,17 +221,36 @@ class SnapshotBuilder:
                 parent.wildcard = zone.get(name)
         elif kind == "private":
             snapshot.unplaced = unplaced(rest[0])
+        elif kind == "transfer":
+            snapshot.transfers[self._zones[rest[0]].apex] = Transfer(*rest[1:])
+        elif kind == "messages":
+            snapshot.transfers[self._zones[rest[0]].apex].add(rest[1])
         else:
             raise ValueError(f"unknown piece {kind!r}")
 
     def _add_nodes(self, zone_number: int, nodes: Iterable[tuple[Any, ...]]) -> None:
         zone = self._zones[zone_number]
         for name, base, types, cname, referral in nodes:
-            pairs = tuple((qtype, self._entry(code)) for qtype, code in types)
             alias = None if cname is None else self._entry(cname)
-            zone.add(name, Node(base, pairs, alias, referral))
+            below = None if referral is None else Referral(name, self._records[referral])
+            zone.add(name, Node(base, self._types(types), alias, below))
 
-    def _entry(self, code: int) -> Entry:
+    def _types(self, types: Types) -> tuple[tuple[int, Entry], ...]:
+        """Return the entries of a node. Equal ones are shared, where many nodes have the same."""
+        if len(types) == 1 and type(types[0][1]) is bytes:
+            return types  # type: ignore[return-value]  # as they came; no two are alike
+        known = self._known.get(types)
+        if known is None:
+            known = tuple((qtype, self._entry(code)) for qtype, code in types)
+            if len(self._known) < MAX_SHARED:
+                self._known[types] = known
+        return known
+
+    def _entry(self, code: int | bytes | tuple[int]) -> Entry:
+        if isinstance(code, bytes):
+            return code
+        if isinstance(code, tuple):
+            return self._records[code[0]]
         return code if code >= 0 else self._snapshot.routed[~code]
 
     def finish(self) -> Snapshot:

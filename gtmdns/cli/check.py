@@ -10,8 +10,11 @@ from ..config.mistakes import BadConfig
 from ..control.loader import load_and_compile
 
 
-def load_or_exit(path: Path) -> Compiled:
-    """Return the compiled configuration; warnings are told. Mistakes are told, and end with 1."""
+def load_or_exit(path: Path, warn: bool = True) -> Compiled:
+    """Return the compiled configuration. Mistakes are told, and end with 1.
+
+    warn: tell warnings; not where a server starts, which logs them in its own format
+    """
     try:
         compiled, warnings, _ = load_and_compile(path, {})
     except BadConfig as bad:
@@ -20,7 +23,7 @@ def load_or_exit(path: Path) -> Compiled:
         number = len(bad.mistakes)
         click.echo(f"{number} mistake{'' if number == 1 else 's'} in {path}", err=True)
         sys.exit(1)
-    for warning in warnings:
+    for warning in warnings if warn else ():
         click.echo(f"warning: {warning}", err=True)
     return compiled
 

@@ -30,13 +30,24 @@ TOKEN_FILE = click.option(
 
 
 def request(
-    admin: str, path: str, *, method: str = "GET", token_file: Path | None = None
+    admin: str,
+    path: str,
+    *,
+    method: str = "GET",
+    token_file: Path | None = None,
+    body: dict[str, Any] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Return (status, decoded JSON). Ends with exit status 3 where nobody answers."""
+    """Return (status, decoded JSON). Ends with exit status 3 where nobody answers.
+
+    body: sent as JSON
+    """
     url = (admin if "://" in admin else f"http://{admin}").rstrip("/") + path
     if not _is_url(url):
         raise click.UsageError(f"{admin!r} is no URL of an HTTP API, expected http://HOST:PORT")
-    asked = urllib.request.Request(url, method=method)  # noqa: S310  # the scheme is checked above
+    octets = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, octets, method=method)  # noqa: S310  # checked above
+    if octets is not None:
+        asked.add_header("Content-Type", "application/json")
     token = _token(token_file)
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
@@ -51,6 +62,11 @@ def request(
     except (OSError, ValueError, HTTPException) as error:
         click.echo(f"{url}: the server could not be reached: {_reason(error)}", err=True)
         sys.exit(3)
+
+
+def moment(told: str) -> str:
+    """Return a time of the API (RFC 3339, UTC) for people: whole seconds."""
+    return told[:19] + "Z"
 
 
 def _is_url(url: str) -> bool:

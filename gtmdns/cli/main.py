@@ -15,6 +15,8 @@ COMMANDS = {
     "check": "Load a configuration without serving it.",
     "explain": "Say what a client is told, and why.",
     "measure": "Ask many times and count the answers.",
+    "status": "Say how a running server stands.",
+    "override": "Let a pool or an endpoint be up or down for a while.",
     "reload": "Make a running server load its configuration again.",
     "demo": "Show weights, regions and a failover on this machine.",
     "schema": "Print the JSON Schema of the configuration.",

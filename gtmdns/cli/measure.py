@@ -249,8 +249,8 @@ def command(
 ) -> None:
     """Ask a DNS server for NAME many times; print a table of answers, counts and shares.
 
-    Exit code 1 where an answer was an error (SERVFAIL, REFUSED, ...) or did not come, 3 where
-    the server could not be reached. NXDOMAIN and NODATA are answers.
+    Exit status 1: an answer was an error (SERVFAIL, REFUSED, ...) or did not come. 3: the server
+    could not be reached. NXDOMAIN and NODATA are answers.
     """
     try:
         questions = [question(name, rdtype, subnet, first_only) for subnet in subnets or (None,)]

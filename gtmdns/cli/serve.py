@@ -53,7 +53,7 @@ def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: i
 
     SIGHUP loads it again; so does every change of a file.
     """
-    plan = load_or_exit(config).plan
+    plan = load_or_exit(config, warn=False).plan  # control logs the warnings
     server = plan.server
     settings = ParentSettings(
         listen=listen or server.listen,

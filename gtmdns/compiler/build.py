@@ -6,7 +6,8 @@ that changes meanwhile is not lost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -14,21 +15,23 @@ from typing import Any, Literal
 
 from ..answers.answer import Answer
 from ..answers.route import RouteTable
-from ..config.load import Loaded
+from ..config.load import Loaded, collector_paused
 from ..config.mistakes import BadConfig, Mistake
-from ..config.model import Config, Record, Target, Zone
+from ..config.model import Config, FallbackPools, Record, Zone
 from ..config.rrtypes import type_text
 from ..config.targets import pools_of
 from ..config.zonefile import ZoneFile
-from ..wire.constants import AAAA, CNAME, DS, A
+from ..wire.constants import CNAME, DNAME
 from ..wire.name import WireName
-from .alias import follow
-from .decide import Family, TooManyCombinations, decide, reaches
+from .federation import add_steered_names
 from .geodata import BadDatabase
-from .octets import Tags, answer_of
-from .plan import FIXED, AnswerSpec, Plan, SteeredName, ZonePlan, all_usable, name_text
-from .regions import Gap, RouteTables, compile_routes
+from .plan import FIXED, Plan, ZonePlan, name_text, packed_regions
+from .regions import Gap, RouteTables, TooManyLines, compile_routes
+from .rules import Rules
 from .secrets import BadSecrets, read_secrets
+from .static import Statics
+from .steered import Numbered, SteeredNames
+from .transfer import transfer_pieces
 from .zones import Owner, ZoneDraft, draft_zone, wildcards
 
 BASE_BITS = 20  # a tally key is number << BASE_BITS | tag
@@ -62,22 +65,8 @@ def compile_config(loaded: Loaded, serials: Serials, now: int) -> Compiled:
              only with the content of a zone and never goes backwards
     now:     Unix time, seconds
     """
-    return _Compiler(loaded, serials, now).compile()
-
-
-@dataclass(slots=True)
-class _Numbered:
-    """Things that are shared: each different one gets the next number."""
-
-    keys: dict[Any, int] = field(default_factory=dict)
-    items: list[Any] = field(default_factory=list)
-
-    def number(self, key: Any, item: Any) -> int:
-        known = self.keys.get(key)
-        if known is None:
-            known = self.keys[key] = len(self.items)
-            self.items.append(item)
-        return known
+    with collector_paused():
+        return _Compiler(loaded, serials, now).compile()
 
 
 class _Compiler:
@@ -92,35 +81,29 @@ class _Compiler:
         )
         self.plan.places = {keys: loaded.where(*keys) for keys in FIXED}
         self.plan.counted.append(("", ""))  # base 0: no zone of ours
-        self.tags = Tags(self.plan.tags)
-        self.usable = all_usable(config.pools)
-        self.answers = _Numbered()
-        self.target_numbers: dict[Target, int] = {}
-        self.spec_numbers: dict[AnswerSpec, int] = {}
-        self.routed = _Numbered()
-        self.routes = _Numbered()
+        self.answers = Numbered()
+        self.statics = Statics((), self._number)
+        self.rules = Rules(config.pools)
+        self.steered = SteeredNames(config, self.plan, self.answers, self.rules, self._mistake)
         self.apexes: dict[WireName, str] = {}
         self.mistakes: list[Mistake] = []
 
     def compile(self) -> Compiled:
         drafts = self._drafts()
+        tables = self._tables(drafts)
+        self.statics = Statics(drafts, self._number)
         zone_pieces = [
             piece for number, draft in enumerate(drafts) for piece in self._zone(number, draft)
         ]
-        tables = self._tables()
         self._read_secrets()
         self._raise_mistakes()
         pieces: list[Piece] = [("private", tables.known_private)]
-        distinct, numbers = _distinct(tables.tables)
+        distinct, numbers = _distinct([*tables.tables, *self.steered.more_tables()])
         pieces += [("routes", (table.encode(),)) for table in distinct]
         pieces += _chunks("answers", (answer.encoded() for answer in self.answers.items))
-        pieces += _chunks(
-            "routed", ((numbers[route], answers) for route, answers in self.routed.items)
-        )
-        unreached = {
-            regions: tuple(name for rule, name in enumerate(regions) if rule not in table.rules())
-            for regions, table in zip(self.routes.items, tables.tables, strict=True)
-        }
+        pieces += _chunks("routed", self.steered.routed(numbers))
+        unreached = _unreached(self.rules, tables)
+        pieces += _chunks("records", self.statics.records)
         return Compiled(pieces + zone_pieces, self.plan, tables.gaps, unreached)
 
     def _raise_mistakes(self) -> None:
@@ -137,6 +120,7 @@ class _Compiler:
             serial = draft.serial
             self.plan.serials[text] = (content, serial)
             self.mistakes += draft.mistakes
+            self.mistakes += add_steered_names(zone, draft, self.loaded)
             if draft.apex in self.apexes:
                 self._mistake(("zones", text), f"the same zone as {self.apexes[draft.apex]!r}")
             self.apexes[draft.apex] = text
@@ -154,16 +138,27 @@ class _Compiler:
     def _mistake(self, key: tuple[str | int, ...], problem: str) -> None:
         self.mistakes.append(self.loaded.mistake(key, problem))
 
-    def _tables(self) -> RouteTables:
+    def _tables(self, drafts: Sequence[ZoneDraft]) -> RouteTables:
+        for draft in drafts:
+            for owner in draft.owners.values():
+                if owner.record is not None:
+                    self.rules.add(owner.key, owner.record)
         geoip = self.config.geoip.databases
         databases: list[Path | Literal["builtin"]] = [
             "builtin" if name == "builtin" else self.loaded.base / name for name in geoip
         ]
+        self.plan.packed_regions = packed_regions(self.config.regions)
+        self.plan.databases = tuple(map(str, databases))
         try:
-            return compile_routes(self.routes.items, self.config.regions, databases)
+            tables = compile_routes(self.rules.routes, self.config.regions, databases)
         except BadDatabase as error:
             self._mistake(("geoip", "databases", error.index), error.problem)
-            return RouteTables([], (), [])
+        except TooManyLines as error:
+            self._mistake(self.rules.first[error.index], error.problem)
+        else:
+            self.rules.use(tables)
+            return tables
+        return RouteTables([], [], (), [])
 
     def _read_secrets(self) -> None:
         name = self.config.server.cookies.secret_file
@@ -179,13 +174,12 @@ class _Compiler:
         apex_text = name_text(draft.apex)
         base = self._base(apex_text, apex_text)
         other = None
-        nodes: list[Piece] = []
+        pieces: dict[str, list[Piece]] = {"nodes": [], "aliases": [], "dnames": []}
         names = list(draft.nodes())
-        existing = frozenset(names)
         for name in names:
             owner = draft.owners.get(name)
             if owner is None:
-                nodes.append((name, base, (), None, None))  # an empty non-terminal
+                pieces["nodes"].append((name, base, (), None, None))  # an empty non-terminal
                 continue
             node_base = base
             if name != draft.apex:
@@ -193,13 +187,17 @@ class _Compiler:
                     node_base = self._base(apex_text, name_text(name))
                 else:
                     other = node_base = self._base(apex_text, OTHER) if other is None else other
-            nodes.append(self._node(name, owner, draft, existing, apex_text, node_base))
-            self.plan.names[apex_text, name_text(name)] = _types(owner)
+            kind, node = self._node(name, owner, draft, apex_text, node_base)
+            pieces[kind].append(node)
+            types = _types(_steered_by(owner.record), *owner.rrsets)
+            self.plan.names[apex_text, name_text(name)] = types
         yield "zone", draft.apex, base, draft.negative
-        for piece in _chunks("nodes", nodes):
-            yield piece[0], number, piece[1]
+        for kind, nodes in pieces.items():
+            for piece in _chunks(kind, nodes):
+                yield piece[0], number, piece[1]
         for piece in _chunks("wildcards", wildcards(names)):
             yield piece[0], number, piece[1]
+        yield from transfer_pieces(number, base, self.config.zones[self.apexes[draft.apex]], draft)
 
     def _base(self, zone: str, owner: str) -> int:
         self.plan.counted.append((zone, owner))
@@ -210,94 +208,28 @@ class _Compiler:
         name: WireName,
         owner: Owner,
         draft: ZoneDraft,
-        existing: frozenset[WireName],
         zone: str,
         base: int,
-    ) -> Piece:
+    ) -> tuple[str, Piece]:
+        """Return the node and the kind of piece that it travels in."""
         if name in draft.cuts:
-            signer = [(DS, self._static(draft.answer(name, DS)))] if DS in owner.rrsets else []
-            return (name, base, tuple(signer), None, self._static(draft.referral(name)))
-        types = [(t, self._static(draft.answer(name, t))) for t in owner.rrsets if t != CNAME]
-        cname = None
+            signer, referral = self.statics.cut(draft, name)
+            return "nodes", (name, base, signer, None, referral)
         if CNAME in owner.rrsets:
-            followed = follow(name, draft, existing, self.apexes)
-            types = [(rtype, self._static(answer)) for rtype, answer in followed.types]
-            cname = self._static(followed.other)
-        record = owner.record
-        if record is not None:
-            ttl = self.config.zones[str(owner.key[1])].ttl if record.ttl is None else record.ttl
-            steered = SteeredName(
-                zone,
-                str(owner.key[-1]),
-                tuple((rule.region, self._target(rule.target)) for rule in record.route),
-                record.routed,
-                ttl,
-                record.when_all_down,
-            )
-            self.plan.steered[name] = steered
-            families: tuple[tuple[Family, int], ...] = ((4, A), (6, AAAA))
-            types += [
-                (rtype, self._steered(steered, family, owner))
-                for family, rtype in families
-                if self._reaches(record, family)
-            ]
-            if self._reaches(record, 0):
-                cname = self._steered(steered, 0, owner)
-        return (name, base, tuple(types), cname, None)
+            seconds, values = owner.rrsets[CNAME]
+            return "aliases", (name, base, seconds, values[0])
+        types = [(rtype, self.statics.entry(draft, name, rtype)) for rtype in owner.rrsets]
+        cname = None
+        if owner.record is not None:
+            entries, cname = self.steered.entries(name, owner, zone)
+            types += entries
+        if DNAME in owner.rrsets:
+            seconds, values = owner.rrsets[DNAME]
+            return "dnames", (name, base, tuple(types), seconds, values[0])
+        return "nodes", (name, base, tuple(types), cname, None)
 
-    def _target(self, target: Target) -> int:
-        known = self.target_numbers.get(target)
-        if known is None:
-            known = self.target_numbers[target] = len(self.plan.targets)
-            self.plan.targets.append(target)
-        return known
-
-    def _reaches(self, record: Record, family: Family) -> bool:
-        return any(reaches(rule.target, family, self.config.pools) for rule in record.route)
-
-    def _static(self, answer: Answer) -> int:
-        code = answer.encoded()
-        return self.answers.number(code, answer)
-
-    def _steered(self, steered: SteeredName, family: Family, owner: Owner) -> int:
-        """Return the entry of a steered name for one family: a number, or ~n if clients matter."""
-        numbers = tuple(
-            self._spec(
-                AnswerSpec(
-                    self.plan.targets[target],
-                    family,
-                    steered.ttl,
-                    steered.when_all_down,
-                    "default" if region == "default" else "region",
-                ),
-                owner,
-            )
-            for region, target in steered.rules
-        )
-        if len(numbers) == 1:
-            return numbers[0]
-        regions = tuple(region for region, _ in steered.rules[:-1])
-        route = self.routes.number(regions, regions)
-        return ~self.routed.number((route, numbers), (route, numbers))
-
-    def _spec(self, spec: AnswerSpec, owner: Owner) -> int:
-        known = self.spec_numbers.get(spec)
-        if known is not None:
-            return known
-        try:
-            outcome = decide(
-                spec.target, spec.family, self.config.pools, self.usable, spec.when_all_down
-            )
-        except TooManyCombinations:
-            self._mistake(owner.key, "`all` joins more weighted members than 1024 answers can hold")
-            return 0
-        answer = answer_of(spec, outcome, self.tags)
-        # Keyed by the spec, never by octets: two specs may look alike now and differ when
-        # an endpoint goes down.
-        number = self.answers.number(spec, answer)
-        self.plan.specs[number] = spec
-        self.spec_numbers[spec] = number
-        return number
+    def _number(self, answer: Answer) -> int:
+        return self.answers.number(answer.encoded(), answer)
 
 
 class _Hashes:
@@ -311,6 +243,10 @@ class _Hashes:
     def of_zone(self, name: str, zone: Zone) -> str:
         rules = {rule for record in zone.records.values() for rule in record.route}
         pools = {name for rule in rules for name in pools_of(rule.target)}
+        for record in zone.records.values():
+            pools.update(record.federate)
+            if isinstance(record.when_all_down, FallbackPools):
+                pools.update(pools_of(record.when_all_down.target))
         regions = {rule.region for rule in rules if rule.region != "default"}
         used = [self._pools[name] for name in sorted(pools)]
         used += [self._regions[name] for name in sorted(regions)]
@@ -328,10 +264,15 @@ def _next_serial(before: int, now: int) -> int:
     return now if 0 < ahead < 2**31 else (before + 1) % 2**32
 
 
-def _types(owner: Owner) -> tuple[str, ...]:
-    record = owner.record
-    steered = () if record is None else ("route" if record.routed else "pools",)
-    return steered + tuple(map(type_text, owner.rrsets))
+@lru_cache(maxsize=1024)  # the same few, a million times
+def _types(steered_by: tuple[str, ...], *rtypes: int) -> tuple[str, ...]:
+    return steered_by + tuple(map(type_text, rtypes))
+
+
+def _steered_by(record: Record | None) -> tuple[str, ...]:
+    if record is None:
+        return ()
+    return ("federate" if record.federate else "route" if record.routed else "pools",)
 
 
 def _chunks(kind: str, items: Iterable[Any]) -> Iterator[Piece]:
@@ -350,3 +291,14 @@ def _distinct(tables: Sequence[RouteTable]) -> tuple[list[RouteTable], list[int]
             numbers[id(table)] = len(distinct)
             distinct.append(table)
     return distinct, [numbers[id(table)] for table in tables]
+
+
+def _unreached(rules: Rules, tables: RouteTables) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return, by the regions of each route, those that no client is left for."""
+    unreached = {}
+    for route, table, lines in zip(rules.routes, tables.tables, tables.lines, strict=False):
+        reached = {lines[number][0] for number in table.rules()}
+        unreached[route.regions] = tuple(
+            region for rule, region in enumerate(route.regions) if rule not in reached
+        )
+    return unreached

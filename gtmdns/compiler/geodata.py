@@ -1,10 +1,11 @@
-"""What MMDB files say about clients: continent, country, subdivisions, ISP, AS number.
+"""What MMDB files say about clients: continent, country, subdivisions, ISP, AS number, location.
 
-Files may be flat (country_code, state1, continent_code, isp, asn ...) or of MaxMind's shape
-(country.iso_code, subdivisions[].iso_code ...), mixed as one likes. A fact that is missing in one
-file may come from the next: the first that knows a kind of fact wins, kind by kind. A country is
-where the address is, else where it is registered (`registered_country`, the best that there is for
-anycast and satellites); whom it represents (an embassy) says nothing of the way there.
+Files may be flat (country_code, state1, isp, asn, latitude ...) or of MaxMind's shape
+(country.iso_code, subdivisions[].iso_code, location.latitude ...), mixed as one likes. A fact that
+is missing in one file may come from the next: the first that knows a kind of fact wins, kind by
+kind. A country is where the address is, else where it is registered (`registered_country`, the best
+that there is for anycast and satellites); whom it represents (an embassy) says nothing of the way
+there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ import maxminddb
 
 import gtmdns
 
+from ..answers.route import EMBEDDINGS, embedded_ipv4
+from .locations import Place, on_grid
 from .mmdb import BadMmdb, Mmdb
 from .places import CONTINENT_OF, CONTINENTS, country_code, isp_name, subdivision_code
 
@@ -27,6 +30,8 @@ _CONTINENT_KEYS = ("continent_code", "continent")
 _STATE_KEYS = ("subdivision_code", "state1", "state", "province", "region")
 _ISP_KEYS = ("isp", "organization")
 _ASN_KEYS = ("autonomous_system_number", "asn")
+_LATITUDE_KEYS = ("latitude", "lat")
+_LONGITUDE_KEYS = ("longitude", "lng", "lon")
 
 # The keys of the outermost map that facts come from.
 FACT_KEYS = frozenset(
@@ -34,6 +39,7 @@ FACT_KEYS = frozenset(
         _COUNTRY_KEYS, _CONTINENT_KEYS, _STATE_KEYS, _ISP_KEYS, _ASN_KEYS
     )
 )
+LOCATION_KEYS = frozenset({"location"}.union(_LATITUDE_KEYS, _LONGITUDE_KEYS))  # likewise
 
 
 class BadDatabase(Exception):
@@ -56,6 +62,7 @@ class Facts(NamedTuple):
     subdivisions: tuple[str, ...] = ()  # ("CN-ZJ",): all levels that the file has
     isp: str | None = None  # "telecom"
     asn: int | None = None
+    location: Place | None = None  # rounded to half a degree
 
     def over(self, other: "Facts") -> "Facts":
         """Return these facts, and those of the other where there is none here."""
@@ -65,6 +72,7 @@ class Facts(NamedTuple):
             self.subdivisions or other.subdivisions,
             self.isp or other.isp,
             self.asn or other.asn,
+            self.location or other.location,
         )
 
 
@@ -116,6 +124,14 @@ def facts_at(client: int, databases: Sequence[Path | str]) -> list[tuple[Path, F
     return found
 
 
+def client_of(client: int) -> int:
+    """Return the client that is looked up: an IPv4 address inside IPv6 as ::ffff:a.b.c.d."""
+    for marker, (first, length, _) in EMBEDDINGS.items():
+        if client >> 128 - length == first >> 128 - length:
+            return 0xFFFF << 32 | embedded_ipv4(client, marker)
+    return client
+
+
 def client_facts(client: int, databases: Sequence[Path | str]) -> dict[str, Any]:
     """Return what is known of a client: the keys of Facts, the first file that knows each wins."""
     facts = Facts()
@@ -145,6 +161,7 @@ def facts_of(record: object) -> Facts:
         tuple(_subdivisions(record, country)),
         isp_name(isp) if isp else None,
         _asn(network),
+        location_of(record),
     )
 
 
@@ -207,4 +224,27 @@ def _asn(record: Mapping[str, Any]) -> int | None:
             value = int(value) if value.isascii() and value.isdecimal() else None
         if isinstance(value, int) and value > 0:
             return value
+    return None
+
+
+def location_of(record: object) -> Place | None:
+    """Return the place of a record, rounded; None where it has no coordinates, or no good ones."""
+    if not isinstance(record, Mapping):
+        return None
+    inside = _inside(record, "location") or record
+    latitude, longitude = (_degrees(inside, keys) for keys in (_LATITUDE_KEYS, _LONGITUDE_KEYS))
+    return None if latitude is None or longitude is None else on_grid(latitude, longitude)
+
+
+def _degrees(record: Mapping[str, Any], keys: tuple[str, ...]) -> float | None:
+    """Return the first of these that is a number, or a text of one."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str):
+            try:
+                return float(value)
+            except ValueError:
+                continue  # no number: as good as not there
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
     return None

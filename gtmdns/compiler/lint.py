@@ -1,17 +1,20 @@
-"""Warnings: what loads but cannot be meant. Each has its place, like a mistake."""
+"""Warnings: what loads but cannot be meant. Each has its place, like a mistake.
 
-from collections.abc import Iterator, Sequence
+What is looked at here: zones and records. Pools and health checks: lint_pools.
+"""
+
+from collections.abc import Iterator
 
 from ..config.load import Loaded
-from ..config.mistakes import Mistake
-from ..config.model import HealthCheck, Pool, Record, Target
+from ..config.mistakes import Keys, Mistake
+from ..config.model import Chain, FallbackPools, Nearest, Record, Target, TtlRange
 from ..config.rrtypes import type_number
-from ..config.targets import pools_of
+from ..config.targets import parts_of, pools_of
 from ..wire.constants import AAAA, DS, NS, A
 from ..wire.name import ancestors, from_text, is_below
 from .build import Compiled
-from .decide import Family, needed_of, reaches
-from .plan import checks_of
+from .draws import Family, has_family
+from .lint_pools import detection_times, pool_warnings
 
 AT_CUTS = {NS, DS, A, AAAA}  # types
 FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
@@ -19,46 +22,140 @@ FAMILIES: tuple[tuple[Family, str], ...] = ((4, "IPv4"), (6, "IPv6"))
 
 def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
     """Return every warning about a configuration that was compiled, by place."""
-    found: list[Mistake] = []
-    gaps: dict[tuple[str, str], list[str]] = {}
-    for region, kind, value in compiled.gaps:
-        gaps.setdefault((region, kind), []).append(value)
-    for (region, kind), values in gaps.items():
-        found.append(
-            loaded.mistake(
-                ("regions", region, kind),
-                f"no database of geoip.databases knows {', '.join(values)}: nobody is found by it",
-            )
-        )
-    records = [
-        (("zones", zone, "records", owner), record)
+    records: list[tuple[Keys, Record, frozenset[str]]] = [
+        (("zones", zone, "records", owner), record, record.pool_names)
         for zone, content in loaded.config.zones.items()
         for owner, record in content.records.items()
-        if record.route
+        if record.route or record.federate
     ]
-    found += _pools(loaded, [record for _, record in records])
-    for keys, record in records:
-        found += _record(loaded, compiled, keys, record)
-        found += _ttl(loaded, keys, record)
+    found = [*_gaps(loaded, compiled)]
+    found += pool_warnings(loaded, frozenset[str]().union(*(names for *_, names in records)))
+    families = _Families(loaded)
+    detection = detection_times(loaded.config)
+    for keys, record, names in records:
+        found += _unreached(loaded, compiled, keys, record)
+        found += families.warnings(keys, record)
+        found += _ttl(loaded, keys, record, max((detection[name] for name in names), default=0))
+        found += _order(loaded, keys, record)
     found += _hidden(loaded)
     return [str(warning) for warning in sorted(set(found))]
 
 
-def _pools(loaded: Loaded, records: Sequence[Record]) -> Iterator[Mistake]:
-    used = {name for record in records for rule in record.route for name in pools_of(rule.target)}
-    for name, pool in loaded.config.pools.items():
-        if name not in used:
-            yield loaded.mistake(("pools", name), "no record uses this pool")
+def _gaps(loaded: Loaded, compiled: Compiled) -> Iterator[Mistake]:
+    gaps: dict[tuple[str, str], list[str]] = {}
+    for region, kind, value in compiled.gaps:
+        gaps.setdefault((region, kind), []).append(value)
+    for (region, kind), values in gaps.items():
+        yield loaded.mistake(
+            ("regions", region, kind),
+            f"no database of geoip.databases knows {', '.join(values)}: nobody is found by it",
+        )
+
+
+def _placed_targets(keys: Keys, record: Record) -> Iterator[tuple[Keys, Target]]:
+    """Yield each target of a record, the fallback too, with the keys where it is written."""
+    for rule in record.route:
+        yield (*keys, "route", rule.region) if record.routed else (*keys, "pools"), rule.target
+    if isinstance(record.when_all_down, FallbackPools):
+        yield (*keys, "when_all_down", "pools"), record.when_all_down.target
+
+
+def _unreached(loaded: Loaded, compiled: Compiled, keys: Keys, record: Record) -> Iterator[Mistake]:
+    regions = tuple(rule.region for rule in record.route[:-1])
+    for region in compiled.unreached.get(regions, ()):
+        above = "the rules above take all of its clients"
+        why = "no client is in the region" if region == regions[0] else above
+        yield loaded.mistake((*keys, "route", region), f"never reached: {why}")
+
+
+class _Families:
+    """Finds what answers A and lacks AAAA, or the other way round."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.families = {
+            name: {
+                family
+                for family, _ in FAMILIES
+                if any(has_family(endpoint, family) for endpoint in pool.endpoints)
+            }
+            for name, pool in loaded.config.pools.items()
+        }
+        self.gaps: dict[tuple[frozenset[str], Family], str] = {}  # each set is looked at once
+
+    def warnings(self, keys: Keys, record: Record) -> Iterator[Mistake]:
+        placed = [(at, pools_of(target)) for at, target in _placed_targets(keys, record)]
+        if record.federate:
+            placed.append(((*keys, "federate"), record.federate))
         for family, label in FAMILIES:
-            total = sum(endpoint.family == family for endpoint in pool.endpoints)
-            if total and needed_of(pool.min_available, total) > total:
-                number = f"{total} {label} endpoint{'' if total == 1 else 's'}"
-                yield loaded.mistake(
-                    ("pools", name, "min_available"), f"can never be met: the pool has {number}"
+            reached = [any(self._has(name, family) for name in names) for _, names in placed]
+            if any(reached) and not all(reached):
+                yield self.loaded.mistake(
+                    placed[reached.index(False)][0],
+                    f"has no {label} endpoint, while other targets of this name have some",
                 )
-        weights = [endpoint.weight for endpoint in pool.endpoints]
-        if pool.select == "all" and any(weight is not None for weight in weights):
-            yield loaded.mistake(("pools", name, "select"), '"all" leaves the weights unused')
+            for at, names in placed:
+                if gap := self._gap(frozenset(names), family):
+                    yield self.loaded.mistake(
+                        at, f"pool {gap} has no {label} endpoint, while other pools here have some"
+                    )
+
+    def _has(self, name: str, family: Family) -> bool:
+        return family in self.families[name]
+
+    def _gap(self, names: frozenset[str], family: Family) -> str:
+        """Return a pool of the other family alone, beside one that has both, or nothing.
+
+        Pools of one family each that make up for each other are no gap.
+        """
+        if (names, family) not in self.gaps:
+            lacking = sorted(name for name in names if not self._has(name, family))
+            other: Family = 4 if family == 6 else 6
+            both = any(len(self.families[name]) == 2 for name in names)
+            found = next((name for name in lacking if both and self._has(name, other)), "")
+            self.gaps[names, family] = found
+        return self.gaps[names, family]
+
+
+def _order(loaded: Loaded, keys: Keys, record: Record) -> Iterator[Mistake]:
+    """Yield what is said of an order that there is not: places of pools, and coming back."""
+    pools = loaded.config.pools
+    ordered = False
+    for at, target in _placed_targets(keys, record):
+        for inside, part in parts_of(target, at):
+            ordered |= isinstance(part, (Chain, Nearest)) and len(part.members) > 1
+            if isinstance(part, Nearest) and not any(pools[n].location for n in pools_of(part)):
+                yield loaded.mistake(
+                    (*inside, "nearest"),
+                    "no pool here has a location: the order is the written one for every client",
+                )
+    if record.failback is not None and not ordered:
+        yield loaded.mistake(
+            (*keys, "failback"), "has no effect: there is no chain that could return to a pool"
+        )
+
+
+def _ttl(loaded: Loaded, keys: Keys, record: Record, detection: float) -> Iterator[Mistake]:
+    """Warn of a written TTL in which a dead address outlives the checks that find it dead.
+
+    A range follows health by itself. The zone's TTL is not that of federation names.
+    detection: the longest time in which a failure of its pools is noticed, 0: never
+    """
+    zone = loaded.config.zones[str(keys[1])]
+    if record.ttl is not None:
+        ttl, place = record.ttl, (*keys, "ttl")
+    elif "ttl" in zone.model_fields_set and not record.federate:
+        ttl, place = zone.ttl, (*keys[:2], "ttl")
+    else:
+        return
+    if isinstance(ttl, TtlRange):
+        return
+    if detection and ttl > detection:
+        yield loaded.mistake(
+            place,
+            f"{ttl} s is longer than the {detection:g} s in which a failure is noticed: "
+            "resolvers keep a dead address longer than needed",
+        )
 
 
 def _hidden(loaded: Loaded) -> Iterator[Mistake]:
@@ -72,7 +169,8 @@ def _hidden(loaded: Loaded) -> Iterator[Mistake]:
         for owner, record in loaded.config.zones[zone].records.items() if deeper else ():
             name = from_text(owner, apex)
             hiding = deeper.intersection((name, *ancestors(name)))
-            if hiding and (record.route or not set(map(type_number, record.rrsets)) <= AT_CUTS):
+            steered = record.route or record.federate
+            if hiding and (steered or not set(map(type_number, record.rrsets)) <= AT_CUTS):
                 yield loaded.mistake(
                     ("zones", zone, "records", owner),
                     f"never answered: the zone {apexes[max(hiding, key=len)]} has this name",
@@ -84,59 +182,3 @@ def _hidden(loaded: Loaded) -> Iterator[Mistake]:
                 place = next(iter(rrsets.values())).place
                 problem = f"never answered: the zone {apexes[max(hiding, key=len)]} has this name"
                 yield Mistake(*place, "", problem)
-
-
-def _record(
-    loaded: Loaded, compiled: Compiled, keys: tuple[str, ...], record: Record
-) -> Iterator[Mistake]:
-    pools = loaded.config.pools
-    targets = [rule.target for rule in record.route]
-    regions = tuple(rule.region for rule in record.route[:-1])
-    for region in compiled.unreached.get(regions, ()):
-        yield loaded.mistake(
-            (*keys, "route", region), "never reached: the rules above take all of its clients"
-        )
-    for family, label in FAMILIES:
-        reached = [reaches(target, family, pools) for target in targets]
-        if any(reached) and not all(reached):
-            rule = record.route[reached.index(False)].region
-            yield loaded.mistake(
-                (*keys, "route", rule),
-                f"has no {label} endpoint, while other rules of this name have some",
-            )
-
-
-def _ttl(loaded: Loaded, keys: tuple[str, ...], record: Record) -> Iterator[Mistake]:
-    """Warn of a written TTL in which a dead address outlives the checks that find it dead."""
-    zone = loaded.config.zones[keys[1]]
-    if record.ttl is not None:
-        ttl, place = record.ttl, (*keys, "ttl")
-    elif "ttl" in zone.model_fields_set:
-        ttl, place = zone.ttl, (*keys[:2], "ttl")
-    else:
-        return
-    targets = [rule.target for rule in record.route]
-    detection = _detection(loaded, targets, loaded.config.pools)
-    if detection is not None and ttl > detection:
-        yield loaded.mistake(
-            place,
-            f"{ttl} s is longer than the {detection:g} s in which a failure is noticed: "
-            "resolvers keep a dead address longer than needed",
-        )
-
-
-def _detection(loaded: Loaded, targets: Sequence[Target], pools: dict[str, Pool]) -> float | None:
-    """Return the longest time in which a failure of these targets is noticed, in seconds."""
-    checks = loaded.config.health_checks
-    times = [
-        _longest(checks[name])
-        for target in targets
-        for pool in map(pools.__getitem__, pools_of(target))
-        for endpoint in pool.endpoints
-        for name in checks_of(pool, endpoint)
-    ]
-    return max(times, default=None)
-
-
-def _longest(check: HealthCheck) -> float:
-    return check.fall * check.interval + check.timeout

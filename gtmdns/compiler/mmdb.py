@@ -67,10 +67,11 @@ class Mmdb:
         return node
 
     def records(self, keys: Collection[str]) -> Iterator[tuple[list[int], Any]]:
-        """Yield each record that differs in these keys: (its numbers in the tree, a whole record).
+        """Yield each record that differs in these keys: (numbers in the tree, those keys of it).
 
-        Keys are those of the outermost map. A city file has half a million records, most of them
-        apart by place names and coordinates only: those are stepped over, not decoded.
+        Keys are those of the outermost map; a record that is no plain map comes whole. A city file
+        has half a million records, most of them apart by place names and coordinates only: what is
+        not asked for is stepped over, not decoded.
         """
         above = self.count.__lt__
         left, right = self._sides
@@ -80,9 +81,25 @@ class Mmdb:
             for number in {*filter(above, left), *filter(above, right)}:
                 alike.setdefault(self._part(self._offset(number), keys, wanted), []).append(number)
             for numbers in alike.values():
-                yield numbers, self._value(self._offset(numbers[0]), 0)[0]
+                yield numbers, self._some(self._offset(numbers[0]), wanted)
         except (IndexError, struct.error, UnicodeDecodeError, TypeError) as error:
             raise BadMmdb("damaged: a record of it cannot be read") from error
+
+    def _some(self, at: int, wanted: dict[bytes, bool]) -> Any:
+        """Decode a record; of a plain map the wanted keys alone, as `_part` noted them."""
+        data = self._data
+        head = data[at]
+        if head >> 5 != 7 or head & 31 > 28:
+            return self._value(at, 0)[0]
+        values = {}
+        at += 1
+        for _ in range(head & 31):
+            value = self._after(at)
+            if wanted[data[at:value]]:
+                values[self._value(at, 0)[0]], at = self._value(value, 1)
+            else:
+                at = self._after(value)
+        return values
 
     def _part(self, at: int, keys: Collection[str], wanted: dict[bytes, bool]) -> bytes:
         """Return the octets of these keys and their values in the map at this place, as they stand.

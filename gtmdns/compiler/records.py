@@ -9,16 +9,19 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from ..config.rrtypes import plainly
 from ..wire.constants import AAAA, IN, A
 from ..wire.name import WireName
 
 MAX_RDATA = 65_535 - 12 - 255 - 4 - 12  # octets beside a header, a question, a pointer with TTL
+MAX_RECORDS = (65_535 - 12 - 5) // 12  # of an RRset: of more no message could hold even the owners
 TO_QUESTION = b"\xc0\x0c"  # a pointer to the name in the question (RFC 1035 section 4.1.4)
 
 _EXAMPLES = {  # what was expected, where a text is no such record
     "A": "an IPv4 address such as 192.0.2.1",
     "AAAA": "an IPv6 address such as 2001:db8::1",
     "CNAME": "a name such as www.example.com.",
+    "DNAME": "a name such as example.net.",
     "NS": "a name such as ns1.example.com.",
     "PTR": "a name such as www.example.com.",
     "MX": "a preference and a name such as 10 mail",
@@ -78,9 +81,9 @@ def _wire(rtype: str, text: str, origin: WireName) -> bytes:
         )
         wire = rdata.to_wire()
     except (dns.exception.DNSException, ValueError, OverflowError) as error:
-        detail = str(error) or type(error).__name__
+        example = _EXAMPLES.get(rtype, _OTHER)
         raise BadRecord(
-            f"{text!r} is no {rtype} record ({detail}), expected {_EXAMPLES.get(rtype, _OTHER)}"
+            f"{text!r} is no {rtype} record ({plainly(error)}), expected {example}"
         ) from None
     assert wire is not None
     return wire

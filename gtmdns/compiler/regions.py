@@ -1,180 +1,125 @@
 """From regions and routes to tables: which rule of each route every address of the world gets.
 
-One *condition* is one kind of fact of one region ("subdivisions of east-china"), and one bit. Every
-address has the set of conditions that hold for it, as one integer; all sources are laid over each
-other once, whatever the number of routes, and each route then reads its rules off that integer.
+Every address has a label (conditions.py): what holds for it, as one integer. All sources are laid
+over each other once, whatever the number of routes, and each route then reads its rules, and the
+orders of what is `nearest` there, off that integer.
 
 A client of IPv6 that carries an IPv4 address is looked up as IPv4, so IPv6 networks and data never
 see it. Networks inside such a prefix are the IPv4 networks that they stand for (::ffff:10.0.0.0/104
 is 10.0.0.0/8); one that covers such a prefix (::/0, 2002::/16) means IPv6, never all of IPv4.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..answers.route import EMBEDDINGS, MAPPED, MAX_RULE, TEREDO, RouteTable, embedded_ipv4
 from ..answers.snapshot import PRIVATE
-from .geodata import FACT_KEYS, BadDatabase, Facts, client_facts, facts_of, open_databases
+from .conditions import KINDS, SINGULAR, SPELLING, Conditions, Network, Region
+from .geodata import (
+    FACT_KEYS,
+    LOCATION_KEYS,
+    BadDatabase,
+    Facts,
+    client_facts,
+    client_of,
+    facts_of,
+    location_of,
+    open_databases,
+)
 from .intervals import Intervals, from_ranges, joined, mapped, merged, overlaid, replaced
+from .locations import Place
 from .mmdb import BadMmdb, Mmdb
-from .places import isp_name, subdivision_code
+from .nearest import Order, Sites, order_of
 
 IPV4 = 0xFFFF << 32  # where IPv4 clients begin among the integers
 
-Network = IPv4Network | IPv6Network
 Gap = tuple[str, str, str]  # region, kind, value as written
 
 
-class Region(Protocol):
-    """The part of `config.model.Region` that is read here."""
+Line = tuple[int, tuple[Order, ...]]  # a rule, and the order of each `nearest` in its target
 
-    @property
-    def networks(self) -> Sequence[Network]: ...
-    @property
-    def continents(self) -> Sequence[str]: ...
-    @property
-    def countries(self) -> Sequence[str]: ...
-    @property
-    def subdivisions(self) -> Sequence[str]: ...
-    @property
-    def isps(self) -> Sequence[str]: ...
-    @property
-    def asns(self) -> Sequence[int]: ...
-    @property
-    def match(self) -> str: ...
+
+class Route(NamedTuple):
+    """What a table is made for.
+
+    regions: tried from the top; who is in none gets the rule after them, the default
+    sites:   for each rule, the default too, those of each `nearest` in what it leads to; empty
+             where no rule has any
+    """
+
+    regions: tuple[str, ...]
+    sites: tuple[tuple[Sites, ...], ...] = ()
+
+    def lines(self, place: Place | None = None) -> tuple[Line, ...]:
+        """Return each rule with its orders for this place."""
+        sites = self.sites or ((),) * (len(self.regions) + 1)
+        return tuple((rule, orders_of(place, each)) for rule, each in enumerate(sites))
 
 
 class RouteTables(NamedTuple):
-    """What `compile_routes` makes."""
+    """What `compile_routes` makes.
 
-    tables: list[RouteTable]  # one for each route; equal routes share one
-    known_private: tuple[tuple[int, int], ...]  # (first, last) clients in networks of some region
-    gaps: list[Gap]  # facts of used regions that no database can give
+    tables:        one for each route; equal routes share one. Its numbers are places in `lines`
+    lines:         for each route, what the numbers of its table mean: with a `nearest` those that
+                   any client gets, by rule; else one for each rule
+    known_private: (first, last) clients in networks of some region
+    gaps:          facts of used regions that no database can give
+    """
 
-
-# Kind of fact -> the values of a record, in the spelling of Facts. The order gives the bit of
-# "this file knows it".
-_KINDS: dict[str, Callable[[Facts], tuple[str | int | None, ...]]] = {
-    "continents": lambda facts: (facts.continent,),
-    "countries": lambda facts: (facts.country,),
-    "subdivisions": lambda facts: facts.subdivisions,
-    "isps": lambda facts: (facts.isp,),
-    "asns": lambda facts: (facts.asn,),
-}
-_SPELLING: dict[str, Callable[[Any], str | int | None]] = {
-    "continents": str.upper,
-    "countries": str.upper,
-    "subdivisions": subdivision_code,
-    "isps": isp_name,
-    "asns": int,
-}
-_SINGULAR = {
-    "continents": "continent",
-    "countries": "country",
-    "subdivisions": "subdivision",
-    "isps": "ISP",
-    "asns": "AS",
-}
-_KNOWN = (1 << len(_KINDS)) - 1  # the lowest bits of a label: kinds that a file knows there
+    tables: list[RouteTable]
+    lines: list[tuple[Line, ...]]
+    known_private: tuple[tuple[int, int], ...]
+    gaps: list[Gap]
 
 
-class _Conditions:
-    """The bits of all conditions of the regions in use, and what asks for them."""
+class TooManyLines(Exception):
+    """A route needs more numbers than a table can hold. `index`: which one, from 0."""
 
-    def __init__(self, regions: Mapping[str, Region]) -> None:
-        self.of_region: dict[str, tuple[int, bool]] = {}  # bits, and whether all must hold
-        self.networks: list[tuple[Network, int]] = []
-        self.wanted: dict[str, dict[str | int, int]] = {kind: {} for kind in _KINDS}
-        self.of_kind = dict.fromkeys(_KINDS, 0)
-        self._next = _KNOWN + 1
-        for name, region in regions.items():
-            bits = self._add_networks(region) | self._add_facts(region)
-            self.of_region[name] = bits, region.match == "all"
+    def __init__(self, index: int, problem: str) -> None:
+        self.index = index
+        self.problem = problem
+        super().__init__(problem)
 
-    def _add_networks(self, region: Region) -> int:
-        if not region.networks:
-            return 0
-        bit = self._new_bit()
-        self.networks += ((network, bit) for network in region.networks)
-        return bit
 
-    def _add_facts(self, region: Region) -> int:
-        bits = 0
-        for kind, wanted in self.wanted.items():
-            values = getattr(region, kind)
-            if not values:
-                continue
-            bit = self._new_bit()
-            bits |= bit
-            self.of_kind[kind] |= bit
-            for value in map(_SPELLING[kind], values):
-                if value is not None:
-                    wanted[value] = wanted.get(value, 0) | bit
-        return bits
-
-    def _new_bit(self) -> int:
-        bit = self._next
-        self._next <<= 1
-        return bit
-
-    def label(self, facts: Facts) -> int:
-        """Return the conditions that these facts fulfil, and which kinds in use they know."""
-        label = 0
-        for place, (kind, values_of) in enumerate(_KINDS.items()):
-            values = [value for value in values_of(facts) if value is not None]
-            if values and self.of_kind[kind]:
-                label |= 1 << place
-                for value in values:
-                    label |= self.wanted[kind].get(value, 0)
-        return label
-
-    def holds(self, region: str, label: int) -> bool:
-        """Say whether an address with these conditions is in the region."""
-        bits, every = self.of_region[region]
-        met = label & bits
-        return bits != 0 and met == bits if every else met != 0
-
-    def first_over(self) -> Callable[[int, int], int]:
-        """Return the function that joins the label of a file with that of a later one."""
-        open_bits = []  # for each set of known kinds: the bits that a later file may still give
-        for known in range(_KNOWN + 1):
-            bits = 0
-            for place, kind in enumerate(_KINDS):
-                if not known >> place & 1:
-                    bits |= 1 << place | self.of_kind[kind]
-            open_bits.append(bits)
-        return lambda first, later: first | later & open_bits[first & _KNOWN]
+def orders_of(place: Place | None, sites: tuple[Sites, ...]) -> tuple[Order, ...]:
+    """Return the order of each `nearest` of a target for this place."""
+    return tuple(order_of(place, each) for each in sites)
 
 
 def compile_routes(
-    routes: Sequence[tuple[str, ...]],
+    routes: Sequence[Route],
     regions: Mapping[str, Region],
     databases: Sequence[Path | str],
 ) -> RouteTables:
-    """Make the table of each route: rule i is its region i, the last number the default.
+    """Make the table of each route.
 
-    `databases`: files, or "builtin"; opened always, walked where a region in use asks for facts.
-    Raises BadDatabase, and KeyError for a region that is not there (references are checked before).
+    `databases`: files, or "builtin"; opened always, walked where a region in use asks for facts,
+    or a `nearest` for places. Raises BadDatabase, TooManyLines, and KeyError for a region that is
+    not there (references are checked before).
     """
-    used = {name: regions[name] for route in routes for name in route}
-    conditions = _Conditions(used)
-    seen: set[tuple[str, str | int]] = set()
+    used = {name: regions[name] for route in routes for name in route.regions}
+    conditions = Conditions(used, places=any(route.sites for route in routes))
+    seen: set[tuple[str, object]] = set()
     layers = list(_layers(conditions, open_databases(databases), seen))
     world4 = _laid_over(conditions, 4, [layer4 for layer4, _ in layers])
     world6 = _laid_over(conditions, 6, [layer6 for _, layer6 in layers])
-    made: dict[tuple[str, ...], RouteTable] = {}
-    for route in routes:
+    made: dict[Route, tuple[RouteTable, tuple[Line, ...]]] = {}
+    for index, route in enumerate(routes):
         if route not in made:
-            made[route] = _table(route, conditions, world4, world6)
+            lines = _Lines(route, conditions, index)
+            made[route] = lines.table(world4, world6), lines.lines
     return RouteTables(
-        [made[route] for route in routes], _known_private(regions), list(_gaps(used, seen))
+        [made[route][0] for route in routes],
+        [made[route][1] for route in routes],
+        _known_private(regions),
+        list(_gaps(used, seen)),
     )
 
 
 def _layers(
-    conditions: _Conditions, databases: list[tuple[int, Mmdb]], seen: set[tuple[str, str | int]]
+    conditions: Conditions, databases: list[tuple[int, Mmdb]], seen: set[tuple[str, object]]
 ) -> Iterator[tuple[Intervals, Intervals]]:
     """Yield the labels of IPv4 and of IPv6 in each file that knows a kind of fact in use.
 
@@ -187,19 +132,36 @@ def _layers(
         if not wanted:
             continue
         try:
-            labels = {}
+            labels: dict[int, int] = {}
             for numbers, record in file.records(FACT_KEYS):
                 facts = facts_of(record)
                 labels.update(dict.fromkeys(numbers, conditions.label(facts)))
                 for kind in wanted:
-                    seen.update((kind, value) for value in _KINDS[kind](facts) if value is not None)
+                    seen.update((kind, value) for value in KINDS[kind](facts) if value is not None)
+            if conditions.places:
+                _add_locations(labels, file, conditions)
             if any(labels.values()):
                 yield file.walk4(labels), file.walk6(labels)
         except BadMmdb as error:
             raise BadDatabase(index, f"{file.path}: {error}") from error
 
 
-def _laid_over(conditions: _Conditions, version: int, layers: list[Intervals]) -> Intervals:
+def _add_locations(labels: dict[int, int], file: Mmdb, conditions: Conditions) -> None:
+    """Add the locations of records to their labels.
+
+    Apart from the other facts: a city file has some thousand different ones of these, and half a
+    million of those, of which all but two numbers is not worth decoding.
+    """
+    known: dict[Place | None, int] = {}
+    for numbers, record in file.records(LOCATION_KEYS):
+        location = location_of(record)
+        if location not in known:
+            known[location] = conditions.label(Facts(location=location))
+        for number in numbers:
+            labels[number] |= known[location]
+
+
+def _laid_over(conditions: Conditions, version: int, layers: list[Intervals]) -> Intervals:
     """Return which conditions hold where, from networks and files of one IP version together."""
     bits = 32 if version == 4 else 128
     facts = Intervals([0], [0])
@@ -214,26 +176,57 @@ def _laid_over(conditions: _Conditions, version: int, layers: list[Intervals]) -
     return overlaid(facts, from_ranges(ranges, 1 << bits), lambda one, other: one | other)
 
 
-def _table(
-    route: tuple[str, ...], conditions: _Conditions, world4: Intervals, world6: Intervals
-) -> RouteTable:
-    """Return the table of one route: the first region of it that holds each address."""
-    if len(route) > MAX_RULE:
-        raise ValueError(f"a route of {len(route)} regions, at most {MAX_RULE}")
+class _Lines:
+    """The lines of one route as they are met, and its table."""
 
-    def rule_of(label: int) -> int:
-        for rule, region in enumerate(route):
-            if conditions.holds(region, label):
+    def __init__(self, route: Route, conditions: Conditions, index: int) -> None:
+        self._route, self._conditions, self._index = route, conditions, index
+        self.lines: tuple[Line, ...] = () if route.sites else route.lines()
+        self._numbers = {line: number for number, line in enumerate(self.lines)}
+        self._check(len(self.lines))
+
+    def _check(self, count: int) -> None:
+        if count > MAX_RULE:
+            what = "rules" if not self._route.sites else "different orders of `nearest`"
+            raise TooManyLines(self._index, f"expected at most {MAX_RULE} {what}, got more")
+
+    def table(self, world4: Intervals, world6: Intervals) -> RouteTable:
+        """Return the table; `lines` is right from then on."""
+        rules4 = mapped(world4, self._number_of)
+        rules6 = mapped(world6, self._number_of)
+        for marker, (first, length, _) in EMBEDDINGS.items():
+            rule = rules4.values[0] if len(rules4.values) == 1 else marker
+            rules6 = replaced(rules6, first, first + (1 << 128 - length) - 1, rule)
+        rules6 = merged(rules6)
+        if self._route.sites:
+            rules4, rules6 = self._renumbered(rules4, rules6)
+        return RouteTable(rules4.starts[1:], rules4.values, rules6.starts[1:], rules6.values)
+
+    def _number_of(self, label: int) -> int:
+        """Return the number of the first region that holds a label, and of the orders there."""
+        rule = self._rule_of(label)
+        if not self._route.sites:
+            return rule
+        sites = self._route.sites[rule]
+        line = rule, orders_of(self._conditions.place(label), sites) if sites else ()
+        number = self._numbers.setdefault(line, len(self._numbers))
+        self._check(number + 1)
+        return number
+
+    def _rule_of(self, label: int) -> int:
+        for rule, region in enumerate(self._route.regions):
+            if self._conditions.holds(region, label):
                 return rule
-        return len(route)
+        return len(self._route.regions)
 
-    rules4 = mapped(world4, rule_of)
-    rules6 = mapped(world6, rule_of)
-    for marker, (first, length, _) in EMBEDDINGS.items():
-        rule = rules4.values[0] if len(rules4.values) == 1 else marker
-        rules6 = replaced(rules6, first, first + (1 << 128 - length) - 1, rule)
-    rules6 = merged(rules6)
-    return RouteTable(rules4.starts[1:], rules4.values, rules6.starts[1:], rules6.values)
+    def _renumbered(self, rules4: Intervals, rules6: Intervals) -> tuple[Intervals, Intervals]:
+        """Number the lines that any client gets by rule, the markers being left as they are."""
+        used = {*rules4.values, *rules6.values}
+        found = sorted((line, number) for line, number in self._numbers.items() if number in used)
+        self.lines = tuple(line for line, _ in found)
+        new = {number: place for place, (_, number) in enumerate(found)}
+        new |= {marker: marker for marker in EMBEDDINGS}
+        return mapped(rules4, new.__getitem__), mapped(rules6, new.__getitem__)
 
 
 def _as_ipv4(pair: tuple[Network, int]) -> tuple[Network, int]:
@@ -279,21 +272,13 @@ def _known_private(regions: Mapping[str, Region]) -> tuple[tuple[int, int], ...]
     return tuple(joined(spans))
 
 
-def _gaps(used: Mapping[str, Region], seen: set[tuple[str, str | int]]) -> Iterator[Gap]:
+def _gaps(used: Mapping[str, Region], seen: set[tuple[str, object]]) -> Iterator[Gap]:
     """Yield each fact of a region that no file has."""
     for name, region in used.items():
-        for kind in _KINDS:
+        for kind, spelling in SPELLING.items():
             for value in getattr(region, kind):
-                if (kind, _SPELLING[kind](value)) not in seen:
+                if (kind, spelling(value)) not in seen:
                     yield name, kind, str(value)
-
-
-def client_of(client: int) -> int:
-    """Return the client that is looked up: an IPv4 address inside IPv6 as ::ffff:a.b.c.d."""
-    for marker, (first, length, _) in EMBEDDINGS.items():
-        if client >> 128 - length == first >> 128 - length:
-            return IPV4 | embedded_ipv4(client, marker)
-    return client
 
 
 def regions_of(
@@ -307,21 +292,29 @@ def regions_of(
     facts = Facts(**client_facts(client, databases))
     found = {}
     for name, region in regions.items():
-        reasons: dict[str, list[str]] = {}
-        if region.networks:
-            reasons["networks"] = [
-                f"network {network}" for network in region.networks if _is_in(client, network)
-            ]
-        for kind, values_of in _KINDS.items():
-            if values := getattr(region, kind):
-                reasons[kind] = [
-                    f"{_SINGULAR[kind]} {value}"
-                    for value in values
-                    if _SPELLING[kind](value) in values_of(facts)
-                ]
-        if reasons and (all if region.match == "all" else any)(reasons.values()):
-            found[name] = [reason for kind in reasons.values() for reason in kind]
+        held = held_facts(client, facts, region)
+        if held and (all if region.match == "all" else any)(held.values()):
+            found[name] = [reason for kind in held.values() for reason in kind]
     return found
+
+
+def held_facts(client: int, facts: Facts, region: Region) -> dict[str, list[str]]:
+    """Return, by each kind of fact that a region asks for, those that hold ("country CN").
+
+    client: as `client_of` gives it, and `facts` what is known of it
+    """
+    held = {}
+    if region.networks:
+        held["networks"] = [
+            f"network {network}" for network in region.networks if _is_in(client, network)
+        ]
+    for kind, spelling in SPELLING.items():
+        if values := getattr(region, kind):
+            known = KINDS[kind](facts)
+            held[kind] = [
+                f"{SINGULAR[kind]} {value}" for value in values if spelling(value) in known
+            ]
+    return held
 
 
 def _is_in(client: int, network: Network) -> bool:

@@ -1,20 +1,22 @@
 """One zone of the configuration to nodes: names, RRsets, cuts, wildcards, empty non-terminals."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from ..answers.answer import REFERRAL, STATIC, Answer, Fixed, leaf, shuffled
+from ..answers.pack import Extra
 from ..config.load import Loaded
 from ..config.mistakes import Mistake, Place
 from ..config.model import Config, Record, Zone
+from ..config.readers import longest
 from ..config.rrtypes import type_number, type_text
-from ..config.zonefile import ZoneFile
-from ..wire.constants import AAAA, CNAME, DS, MX, NS, SOA, SRV, A
+from ..config.zonefile import FileRrset, ZoneFile
+from ..wire.constants import AAAA, CNAME, DNAME, DS, NS, SOA, A
 from ..wire.name import ROOT, BadName, WireName, ancestors, from_text, is_below, to_text
 from .decide import reaches
 from .records import (
     MAX_RDATA,
-    TO_QUESTION,
+    MAX_RECORDS,
     BadRecord,
     address_rdata,
     rdata_from_text,
@@ -22,11 +24,10 @@ from .records import (
     soa_rdata,
 )
 
-TARGET_AT = {NS: 0, MX: 2, SRV: 6}  # octets of RDATA before the name of a host
-MAX_TARGETS = 16  # of which one answer adds the addresses
-MAX_ADDITIONAL = 1_000  # octets of them
 NEEDED = ("nameservers", "contact")  # keys that a zone has, or its master file in their place
 Key = tuple[str | int, ...]  # path of keys in the configuration
+NOTHING: Mapping[int, FileRrset] = MappingProxyType({})
+ALONE = frozenset((CNAME, DNAME, DS))  # types that forbid others beside them, or want them
 
 
 @dataclass(slots=True)
@@ -36,13 +37,18 @@ class Owner:
     key:    where it stands in the configuration
     rrsets: type -> (TTL, [RDATA, ...])
     record: the record, where the name is steered
-    lines:  of the types that come from the zone's master file
+    file:   what the zone's master file says of it
     """
 
     key: Key
     rrsets: dict[int, tuple[int, list[bytes]]] = field(default_factory=dict)
     record: Record | None = None
-    lines: dict[int, Place] = field(default_factory=dict)
+    file: Mapping[int, FileRrset] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def lines(self) -> dict[int, Place]:
+        """Where the types stand that come from the master file."""
+        return {rtype: rrset.place for rtype, rrset in self.file.items()}
 
 
 @dataclass(slots=True)
@@ -64,57 +70,23 @@ class ZoneDraft:
         """Return whether `name` lies below a zone cut, where it is glue at most."""
         return bool(self.cuts) and any(above in self.cuts for above in ancestors(name))
 
-    def glue(self, names: list[bytes]) -> list[bytes]:
-        """Return the address records of those name servers that the zone knows."""
-        found = []
-        for name in names:
-            owner = self.owners.get(WireName(name.lower()))
-            for rtype in (A, AAAA):
-                if owner is not None and rtype in owner.rrsets:
-                    ttl, values = owner.rrsets[rtype]
-                    found += [rr(name, rtype, ttl, rdata) for rdata in values]
-        return found
+    def addresses(self, name: WireName, owner: bytes) -> list[Extra]:
+        """Return the static addresses of a name as additional records, owned by `owner`."""
+        known = self.owners.get(name)
+        rrsets = known.rrsets if known is not None else {}
+        return [
+            (owner, rtype, rrsets[rtype][0], rdata)
+            for rtype in (A, AAAA)
+            if rtype in rrsets
+            for rdata in rrsets[rtype][1]
+        ]
 
-    def _additional(self, rtype: int, values: list[bytes]) -> list[bytes]:
-        """Return the addresses of the hosts in NS, MX or SRV that are static in this zone.
-
-        A courtesy (RFC 1035 section 3.3.9, RFC 2782): of few names, whole RRsets that UDP carries.
-        """
-        prefix = TARGET_AT.get(rtype)
-        if prefix is None:
-            return []
-        targets: dict[WireName, bytes] = {}
-        for rdata in values:
-            targets.setdefault(WireName(rdata[prefix:].lower()), rdata[prefix:])
-        found: list[bytes] = []
-        left = MAX_ADDITIONAL
-        for target, spelled in list(targets.items())[:MAX_TARGETS]:
-            if rtype != NS and self.is_occluded(target):
-                continue
-            records = self.glue([spelled])
-            if (size := sum(map(len, records))) <= left:
-                found += records
-                left -= size
-        return found
-
-    def answer(self, name: WireName, rtype: int) -> Answer:
-        """Return the answer of a static RRset. Addresses are shuffled, the rest keeps its order."""
-        ttl, values = self.owners[name].rrsets[rtype]
-        records = [rr(TO_QUESTION, rtype, ttl, rdata) for rdata in values]
-        if rtype in (A, AAAA):
-            return shuffled(records, len(records), STATIC)
-        extra = self._additional(rtype, values)
-        return Fixed(leaf(b"".join(records + extra), STATIC, len(records), 0, len(extra)))
-
-    def referral(self, name: WireName) -> Answer:
-        """Return the referral of a zone cut: NS in the authority section, with glue.
-
-        The owner is written out: the question asks for a name at the cut or below it.
-        """
-        ttl, values = self.owners[name].rrsets[NS]
-        records = [rr(name, NS, ttl, rdata) for rdata in values]
-        extra = self.glue(values)
-        return Fixed(leaf(b"".join(records + extra), REFERRAL, 0, len(records), len(extra)))
+    def glue(self, cut: WireName) -> tuple[Extra, ...]:
+        """Return the addresses of those name servers of a zone cut that the zone knows."""
+        names = self.owners[cut].rrsets[NS][1]
+        return tuple(
+            each for name in names for each in self.addresses(WireName(name.lower()), name)
+        )
 
     def nodes(self) -> Iterator[WireName]:
         """Yield every name that exists: owners that are not occluded, and what lies between."""
@@ -138,6 +110,7 @@ def draft_zone(apex_text: str, zone: Zone, serial: int, loaded: Loaded) -> ZoneD
 class _Drafter:
     def __init__(self, apex_text: str, zone: Zone, loaded: Loaded) -> None:
         self.zone = zone
+        self.ttl = longest(zone.ttl)  # a range is for steered names
         self.loaded = loaded
         self.config: Config = loaded.config
         self.key: Key = ("zones", apex_text)
@@ -155,7 +128,9 @@ class _Drafter:
         for text, record in self.zone.records.items():
             self._record(text, record)
         for name, owner in self.owners.items():
-            self._check_owner(name, owner)
+            is_plain = owner.record is None and name not in self.cuts and name != self.apex
+            if not is_plain or not ALONE.isdisjoint(owner.rrsets):
+                self._check_owner(name, owner)
         return ZoneDraft(self.apex, negative, self.owners, self.cuts, self.mistakes)
 
     def _mistake(self, key: Key, problem: str) -> None:
@@ -173,13 +148,19 @@ class _Drafter:
 
         What the SOA and the NS of the apex say there, no key may say too.
         """
+        here = (*self.key, "zone_file")
         for name, rrsets in self.file.rrsets.items():
-            owner = self.owners.setdefault(name, Owner((*self.key, "zone_file")))
+            if name == self.apex:
+                owner = self.owners[name]
+            else:
+                owner = self.owners[name] = Owner(here)
+            owner.file = rrsets
             for rtype, rrset in rrsets.items():
-                owner.rrsets[rtype] = (rrset.ttl, list(rrset.values))
-                owner.lines[rtype] = rrset.place
-                if any(len(rdata) > MAX_RDATA for rdata in rrset.values):
+                owner.rrsets[rtype] = (rrset.ttl, rrset.values)
+                if max(map(len, rrset.values)) > MAX_RDATA:
                     self._mistake_at(rrset.place, f"a record of more than {MAX_RDATA} octets")
+                if len(rrset.values) > MAX_RECORDS:
+                    self._mistake_at(rrset.place, _too_many(len(rrset.values)))
             if NS in rrsets and name != self.apex:
                 self.cuts.add(name)
         lines = self.owners[self.apex].lines
@@ -212,8 +193,8 @@ class _Drafter:
                 if rtype in owner.lines:
                     self._mistake((*key, text), f"has an address at {owner.lines[rtype]} too")
                     break
-                owner.rrsets.setdefault(rtype, (self.zone.ttl, []))[1].append(rdata)
-        self.owners[self.apex].rrsets[NS] = (self.zone.ttl, list(servers))
+                owner.rrsets.setdefault(rtype, (self.ttl, []))[1].append(rdata)
+        self.owners[self.apex].rrsets[NS] = (self.ttl, list(servers))
         return servers
 
     def _soa(self, servers: list[WireName], serial: int) -> bytes:
@@ -227,8 +208,8 @@ class _Drafter:
         contact = self._name(text, ROOT, (*self.key, "contact")) or ROOT
         minimum = self.zone.negative_ttl
         rdata = soa_rdata(servers[0] if servers else ROOT, contact, serial, minimum)
-        self.owners[self.apex].rrsets[SOA] = (self.zone.ttl, [rdata])
-        return rr(b"", SOA, min(self.zone.ttl, minimum), rdata)
+        self.owners[self.apex].rrsets[SOA] = (self.ttl, [rdata])
+        return rr(b"", SOA, min(self.ttl, minimum), rdata)
 
     def _record(self, text: str, record: Record) -> None:
         key: Key = (*self.key, "records", text)
@@ -261,7 +242,7 @@ class _Drafter:
             where = owner.lines.get(number, "`nameservers` of the zone")
             self._mistake((*key, rtype), f"set by {where} too")
             return
-        ttl = self.zone.ttl if record.ttl is None else record.ttl
+        ttl = self.ttl if record.ttl is None else longest(record.ttl)
         found: list[bytes] = []
         for at, value in enumerate(values):
             try:
@@ -272,6 +253,8 @@ class _Drafter:
             if rdata in found:
                 self._mistake((*key, rtype, at), f"{value!r} stands there twice")
             found.append(rdata)
+        if len(found) > MAX_RECORDS:
+            self._mistake((*key, rtype), _too_many(len(found)))
         owner.rrsets[number] = (ttl, found)
 
     def _check_owner(self, name: WireName, owner: Owner) -> None:
@@ -284,6 +267,8 @@ class _Drafter:
                 self._mistake_of(owner, "a CNAME allows no other records at its name", CNAME)
             elif len(owner.rrsets[CNAME][1]) > 1:
                 self._mistake_of(owner, "one name only, expected a single CNAME", CNAME, CNAME)
+        if DNAME in types:
+            self._check_dname(name, owner)
         if owner.record is not None:
             self._check_steered(owner, types)
         if name in self.cuts and (owner.record is not None or types - {NS, DS, A, AAAA}):
@@ -297,6 +282,21 @@ class _Drafter:
             self._mistake_of(owner, problem, NS)
         if name in self.cuts or (name == self.apex and NS in owner.lines):
             self._check_glue(name, owner)
+
+    def _check_dname(self, name: WireName, owner: Owner) -> None:
+        """A DNAME is single, and nothing is below it (RFC 6672 section 2.4)."""
+        if len(owner.rrsets[DNAME][1]) > 1:
+            self._mistake_of(owner, "one name only, expected a single DNAME", DNAME, DNAME)
+        if name[:2] == b"\x01*":
+            problem = "a wildcard cannot have a DNAME (RFC 4592 section 4.4)"
+            self._mistake_of(owner, problem, DNAME, DNAME)
+        place = owner.lines.get(DNAME) or self.loaded.where(*owner.key, "DNAME")
+        problem = (
+            f"below {to_text(name)}, which has a DNAME at {place} that leads all such names on"
+        )
+        for other, below in self.owners.items():
+            if is_below(other, name):
+                self._mistake_of(below, problem, next(iter(below.rrsets), DNAME))
 
     def _check_steered(self, owner: Owner, types: set[int]) -> None:
         """Static addresses cannot stand beside a steered name, nor anything beside host names."""
@@ -349,6 +349,10 @@ class _Drafter:
                     self._mistake((*owner.key, "NS", at), problem)
                 else:
                     self._mistake_at(line, problem)
+
+
+def _too_many(records: int) -> str:
+    return f"an RRset of {records} records, no message holds more than {MAX_RECORDS}"
 
 
 def wildcards(names: Iterable[WireName]) -> list[tuple[WireName, WireName]]:

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from .merge import Sources
 from .mistakes import KEY, BadConfig, Keys, Mistake, Place, mistake_at
 from .model import FILE, Config
+from .readers import longest
 from .references import References
 from .words import problems_in_words
 from .yaml import Node, plain
 from .zonefile import Budget, ZoneFile, read_zone_file
 
-__all__ = ["BadConfig", "Loaded", "Mistake", "Place", "load"]
+__all__ = ["BadConfig", "Loaded", "Mistake", "Place", "collector_paused", "load"]
 
 
 class Loaded:
@@ -54,7 +55,7 @@ class Loaded:
 
 def load(path: Path) -> Loaded:
     """Load a file or a folder. Raises BadConfig, with every mistake of the stage, nothing else."""
-    with _collector_paused():
+    with collector_paused():
         return _load(path)
 
 
@@ -86,7 +87,7 @@ def _read_zone_files(config: Config, base: Path, tree: Node) -> dict[str, ZoneFi
             zone.zone_file,
             base,
             name,
-            zone.ttl,
+            longest(zone.ttl),
             budget,
             _mistake(tree, ("zones", name, "zone_file"), ""),
         )
@@ -101,7 +102,7 @@ def files_of(zone_files: dict[str, ZoneFile]) -> tuple[Path, ...]:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Keep the cycle collector from walking the growing tree again and again.
 
     No cycles are made here. Measured with 100 000 records: 12.8 s with it, 4.8 s without.

@@ -2,7 +2,8 @@
 
 Mappings merge at every depth; a leaf or a list that is set twice is a mistake that names both
 places. Each file is read once, however often it is named. Names that begin with a dot are passed
-over, so the `..data` links of a Kubernetes ConfigMap do not count twice.
+over, so the `..data` links of a Kubernetes ConfigMap do not count twice. `builtin:NAME` includes
+a preset that comes with gtmdns.
 """
 
 import glob
@@ -12,11 +13,14 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from .mistakes import Keys, Mistake, Place, mistake_at
+import gtmdns
+
+from .mistakes import Keys, Mistake, Place, did_you_mean, mistake_at
 from .yaml import Node, read_yaml
 
 MAX_OCTETS = 64 * 2**20  # all files together; 100 000 records are about 5 MiB
 MAX_FILES = 10_000  # files that one glob may match
+BUILTIN = "builtin:"  # begins the name of a preset
 
 
 class Sources:
@@ -124,8 +128,18 @@ class Sources:
             if not isinstance(item.value, str) or not item.value or "\0" in item.value:
                 problem = "expected a file name or a glob, such as zones/*.yaml"
                 self._mistakes.append(mistake_at(item.place, keys, problem))
+            elif item.value.startswith(BUILTIN):
+                self._include_preset(item.value.removeprefix(BUILTIN), item.place, keys)
             else:
                 self._include_glob(item.value, item.place, keys, path, including)
+
+    def _include_preset(self, name: str, place: Place, keys: Keys) -> None:
+        presets = {path.stem: path for path in sorted(_presets().glob("*.yaml"))}
+        if name in presets:
+            self._read_file(presets[name], ())
+            return
+        near = did_you_mean(name, presets) or f"; there are {', '.join(presets)}"
+        self._mistakes.append(mistake_at(place, keys, f'no preset "{name}"{near}'))
 
     def _include_glob(
         self, pattern: str, place: Place, keys: Keys, path: Path, including: tuple[Path, ...]
@@ -180,6 +194,13 @@ class Merger:
             elif not (node.value is None and isinstance(mine.value, dict)):
                 problem = f"set twice; first set at {into.key_places[key]}"
                 self.mistakes.append(mistake_at(other.key_places[key], (*keys, key), problem))
+
+
+def _presets() -> Path:
+    """Return the folder of the presets: beside the package's code, else in the tree."""
+    package = Path(gtmdns.__file__).parent
+    installed = package / "geoip" / "presets"
+    return installed if installed.is_dir() else package.parent / "geoip" / "presets"
 
 
 def _matches(path: Path, pattern: str) -> Iterator[Path]:

@@ -5,38 +5,40 @@ A file is read with `context=FILE` and by alias (see load): there a record has t
 and a key that may be left out may also be null. In code, models are made by field name.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    WrapSerializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from . import readers, records
-from .readers import Minimum
-from .targets import AllOf, Chain, Member, PoolRef, Rule, Target, Weights
+from .base import FILE, HOUR, Named, ReadOnly, Strict
+from .checks import Eject, HealthCheck
+from .pools import Endpoint, Locality, Location, Pool
+from .readers import Minimum, Ttl, TtlRange, longest
+from .records import Failback, default_ttl
+from .targets import (
+    AllOf,
+    Chain,
+    FallbackCname,
+    FallbackPools,
+    Member,
+    Nearest,
+    PoolRef,
+    Rule,
+    Target,
+    Weights,
+    WhenAllDown,
+    pools_of,
+)
 from .values import (
     ADDRESS,
     FLAG,
     LISTEN,
-    MAX_WEIGHT,
-    NAMED,
     NETWORK,
-    all_wrong,
     choice,
     duration,
     expected,
-    format_duration,
     integer,
     list_of,
     optional,
@@ -45,45 +47,14 @@ from .values import (
 )
 
 __all__ = [
-    "FILE", "Admin", "AllOf", "Chain", "Config", "Cookies", "Endpoint", "Geoip", "HealthCheck",
-    "Log", "Member", "Minimum", "Pool", "PoolRef", "Record", "Region", "Rule", "Server", "Strict",
-    "Target", "Tcp", "Weights", "Zone",
+    "FILE", "Admin", "AllOf", "Chain", "Config", "Cookies", "Eject", "Endpoint", "Failback",
+    "FallbackCname", "FallbackPools", "Geoip", "HealthCheck", "Isolation", "Locality", "Location",
+    "Log", "Member", "Minimum", "Nearest", "Pool", "PoolRef", "Record", "Region", "Rule", "Server",
+    "Strict", "Target", "Tcp", "Ttl", "TtlRange", "Weights", "WhenAllDown", "Zone",
+    "default_ttl", "longest",
 ]  # fmt: skip
 
 MISSING = object()  # stands for a key that is needed, until its field is read
-FILE = "file"  # the context of a validation whose data came from a file
-HOUR, DAY = 3600.0, 86_400.0
-
-T = TypeVar("T")
-
-
-def _as_dict(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
-    return handler(dict(value))
-
-
-ReadOnly = Annotated[dict[str, T], AfterValidator(MappingProxyType), WrapSerializer(_as_dict)]
-Named = Annotated[
-    dict[Annotated[str, NAMED], T], AfterValidator(MappingProxyType), WrapSerializer(_as_dict)
-]
-
-
-class Strict(BaseModel):
-    """An unknown key is an error, and a loaded value never changes."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
-    )
-
-    LATER: ClassVar[frozenset[str]] = frozenset()  # keys that are known, but not built
-    SECTIONS: ClassVar[frozenset[str]] = frozenset()  # keys that may stand there with nothing
-
-    @model_validator(mode="before")
-    @classmethod
-    def _pass_over_nothing(cls, data: Any, info: ValidationInfo) -> Any:
-        if info.context != FILE or not isinstance(data, dict):
-            return data
-        absent = cls.LATER | cls.SECTIONS
-        return {key: item for key, item in data.items() if item is not None or key not in absent}
 
 
 class Tcp(Strict):
@@ -107,8 +78,18 @@ class Cookies(Strict):
     secret_file: Annotated[str | None, optional(text("a file"))] = None
 
 
+class Isolation(Strict):
+    """When to doubt the prober itself: so much down at once, and the canaries gone too."""
+
+    canaries: Annotated[
+        tuple[str, ...], list_of(readers.CANARY_HOST, "hosts with ports", 1, single=True)
+    ] = Field(description='hosts and ports to reach by TCP, such as ["192.0.2.1:443"]')
+    share: Annotated[int, readers.SHARE] = 50  # percent of all endpoints
+    window: Annotated[float, duration(1, HOUR)] = 30.0
+
+
 class Server(Strict):
-    SECTIONS = frozenset({"tcp", "log", "cookies"})
+    SECTIONS = frozenset({"tcp", "log", "cookies", "isolation"})
 
     listen: Annotated[tuple[str, ...], list_of(LISTEN, "one or more addresses with ports", 1)] = (
         "127.0.0.1:5300",
@@ -124,6 +105,9 @@ class Server(Strict):
     startup_wait: Annotated[float, duration(0, HOUR)] = 5.0
     tcp: Tcp = Tcp()
     log: Log = Log()
+    isolation: Isolation | None = Field(
+        default=None, description='a mapping such as {canaries: ["192.0.2.1:443"]}'
+    )
 
 
 class Admin(Strict):
@@ -157,159 +141,33 @@ class Region(Strict):
         return self
 
 
-def _default_port(data: dict[str, Any]) -> int | None:
-    return {"http": 80, "https": 443}.get(data["type"])
-
-
-class HealthCheck(Strict):
-    """How endpoints are probed. What is only for http and https keeps its default under tcp."""
-
-    LATER = frozenset({"expect_body", "eject", "token_file"})
-
-    type: Annotated[
-        Literal["http", "https", "tcp"],
-        choice("http", "https", "tcp", later=("tls", "icmp", "dns", "grpc", "push")),
-    ] = Field(description="http, https or tcp")
-    port: Annotated[int, integer(1, 65_535, "a port")] = Field(
-        default_factory=_default_port, validate_default=True
-    )
-    path: Annotated[str, readers.HTTP_PATH] = "/"
-    method: Annotated[Literal["GET", "HEAD"], choice("GET", "HEAD")] = "GET"
-    host: Annotated[str | None, optional(readers.HTTP_HOST)] = None  # None: the endpoint's address
-    expect_status: Annotated[
-        tuple[tuple[int, int], ...],  # inclusive ranges
-        list_of(readers.STATUS_RANGE, "statuses or ranges of them", 1, single=True),
-    ] = ((200, 399),)
-    verify_tls: Annotated[bool, FLAG] = True
-    interval: Annotated[float, duration(0.01, DAY)] = 5.0  # start to start
-    timeout: Annotated[float, duration(0.001, HOUR)] = Field(
-        default_factory=lambda data: min(2.0, data["interval"] / 2)
-    )
-    fall: Annotated[int, integer(1, 1000)] = 3  # failures that turn up into down
-    rise: Annotated[int, integer(1, 1000)] = 2  # successes in a row that turn down into up
-    clear: Annotated[int, integer(1, 1000)] = 1  # successes in a row that wipe counted failures
-
-    @field_validator("port", mode="before")
-    @classmethod
-    def _port_is_there(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is None and info.data.get("type") == "tcp":
-            raise wrong("missing; a check of type tcp needs a port")
-        return value
-
-    @field_validator("path", "method", "host", "expect_status", "verify_tls", mode="before")
-    @classmethod
-    def _key_fits_type(cls, value: Any, info: ValidationInfo) -> Any:
-        from_file = info.context == FILE and value is not None
-        if from_file and info.data.get("type") == "tcp":
-            raise wrong("a check of type tcp has no such key; it is for http and https")
-        return value
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_fits(cls, value: float, info: ValidationInfo) -> float:
-        interval = info.data.get("interval", DAY)
-        if value > interval:
-            raise wrong(
-                f"expected at most the interval, {format_duration(interval)}, "
-                f"got {format_duration(value)}"
-            )
-        return value
-
-
-CHECKS = list_of(NAMED, "names of health checks", single=True)
-
-
-class Endpoint(Strict):
-    """An address, or a host name that is answered as a CNAME."""
-
-    address: Annotated[str, readers.ENDPOINT_ADDRESS] = Field(
-        description="an IP address or a host name"
-    )
-    weight: Annotated[int | None, optional(integer(0, MAX_WEIGHT, "a weight"))] = None
-    health_checks: Annotated[tuple[str, ...] | None, optional(CHECKS)] = Field(
-        default=None, alias="health_check"
-    )  # None: those of the pool
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            return {"address": data}
-        if not isinstance(data, (dict, Endpoint)):
-            raise expected("an IP address, a host name, or a mapping with an address", data)
-        return data
-
-    @field_validator("health_checks", mode="before")
-    @classmethod
-    def _null_is_no_check(cls, value: Any, info: ValidationInfo) -> Any:
-        return () if value is None and info.context == FILE else value
-
-    @property
-    def family(self) -> int:
-        """4 or 6, or 0 for a host name."""
-        try:
-            return ip_address(self.address).version
-        except ValueError:
-            return 0
-
-
-def _default_select(data: dict[str, Any]) -> Literal["all", "weighted"]:
-    weighted = any(endpoint.weight is not None for endpoint in data["endpoints"])
-    return "weighted" if weighted else "all"
-
-
-def _default_max_answers(data: dict[str, Any]) -> int:
-    return 1 if data["select"] == "weighted" else 8
-
-
-ENDPOINTS = "one or more addresses, host names, or mappings with an address"
-
-
-class Pool(Strict):
-    """Interchangeable endpoints. The defaults of `select` and `max_answers` are resolved here."""
-
-    LATER = frozenset({"locality", "location", "ramp"})
-
-    endpoints: tuple[Endpoint, ...] = Field(description=ENDPOINTS)
-    health_checks: Annotated[tuple[str, ...], readers.none_is_empty(CHECKS)] = Field(
-        default=(), alias="health_check"
-    )
-    select: Annotated[Literal["all", "weighted"], choice("all", "weighted", later=("hash",))] = (
-        Field(default_factory=_default_select)
-    )
-    max_answers: Annotated[int, integer(1, 255)] = Field(default_factory=_default_max_answers)
-    min_available: Annotated[Minimum, readers.MINIMUM] = Minimum(count=1)
-
-    @field_validator("endpoints")
-    @classmethod
-    def _some_and_no_address_twice(cls, value: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-        if not value:
-            raise expected(ENDPOINTS, value)
-        first: dict[str, int] = {}
-        problems = []
-        for index, endpoint in enumerate(value):
-            if endpoint.address in first:
-                problem = (
-                    f"{endpoint.address} is in this pool already, as [{first[endpoint.address]}]"
-                )
-                problems.append(((index, "address"), problem))
-            first.setdefault(endpoint.address, index)
-        if problems:
-            raise all_wrong(problems)
-        return value
-
-
 class Record(Strict):
     """What one owner name answers: RRsets by type, and a route where the name is steered.
 
     A record with `pools` is steered by the one rule `default`; `routed` says it was a `route`.
+    `federate` names the pools that several names are made of; such a record has no route.
     """
 
     rrsets: ReadOnly[tuple[str, ...]] = Field(default={}, validate_default=True)
     route: tuple[Rule, ...] = ()
     routed: bool = False
-    ttl: Annotated[int | None, optional(records.TTL)] = None  # None: the zone's
-    when_all_down: Literal["serve_all", "empty", "servfail"] = "serve_all"
+    federate: tuple[str, ...] = ()
+    ttl: Annotated[Ttl | None, optional(readers.TTL_OR_RANGE)] = None  # None: as default_ttl
+    when_all_down: WhenAllDown = "serve_all"
+    failback: Failback | None = None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The target of each rule, and the fallback that `when_all_down` names."""
+        targets = tuple(rule.target for rule in self.route)
+        if isinstance(self.when_all_down, FallbackPools):
+            return (*targets, self.when_all_down.target)
+        return targets
+
+    @property
+    def pool_names(self) -> frozenset[str]:
+        """The name of every pool that this record uses."""
+        return frozenset(self.federate).union(*map(pools_of, self.targets))
 
     @model_validator(mode="before")
     @classmethod
@@ -324,6 +182,7 @@ class Record(Strict):
 class Zone(Strict):
     """A zone served. `nameservers` and `records` are by name as it was written.
 
+    A `ttl` of min and max is for steered names; other records, NS and SOA have its max.
     With a master file, `nameservers` and `contact` may be left out: what that must hold then
     is the compiler's to see.
     """
@@ -338,8 +197,11 @@ class Zone(Strict):
         default=None, description="an e-mail address such as hostmaster@example.com"
     )
     serial: Annotated[int | None, readers.SERIAL] = None  # None: when the content last changed
-    ttl: Annotated[int, records.ZONE_TTL] = 60
-    negative_ttl: Annotated[int, records.TTL] = 30  # RFC 2308
+    ttl: Annotated[Ttl, readers.TTL_OR_RANGE] = 60
+    negative_ttl: Annotated[int, readers.TTL] = 30  # RFC 2308
+    transfer_to: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], list_of(NETWORK, "networks", single=True)
+    ] = ()
     records: ReadOnly[Record] = Field(default={}, validate_default=True)
 
     @model_validator(mode="before")

@@ -3,56 +3,116 @@
 RR texts are not read here: the compiler knows the zone that relative names belong to.
 """
 
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from ..wire.constants import AAAA, CNAME, A
+from .base import DAY
 from .mistakes import KEY, did_you_mean
+from .readers import TTL, TTL_OR_RANGE, Ttl, read_ttl
 from .rrtypes import RR_TYPES, UNKNOWN, refusal, type_number, type_text
-from .targets import Rule, parse_target
+from .targets import FallbackCname, FallbackPools, Rule, WhenAllDown, parse_target
 from .values import (
-    Checked,
+    NAMED,
     JsonSchema,
     Problem,
     all_wrong,
     choice,
-    integer,
+    duration,
+    expected,
+    format_duration,
+    is_host_name,
     list_of,
     problems_of,
     read_name,
     shown,
     text,
-    wrong,
 )
 
-STEERING = ("pools", "route")
-LATER_KEYS = ("federate", "failback")
-KNOWN_KEYS = (*STEERING, *LATER_KEYS, "ttl", "when_all_down", *RR_TYPES)
+
+@dataclass(frozen=True, slots=True)
+class Failback:
+    """How long a pool must have been available before a chain returns to it.
+
+    delay: seconds; infinite: only when the later one fails, or somebody says so
+    """
+
+    delay: float = 0.0
+
+
+STEERING = ("pools", "route", "federate")
+KNOWN_KEYS = (*STEERING, "failback", "ttl", "when_all_down", *RR_TYPES)
+FEDERATION_TTL = 180
 ADDRESS_TYPES = (A, AAAA, CNAME)  # what a steered name answers itself
 
-TTL = integer(0, 2**31 - 1, "whole seconds")  # RFC 2181, section 8
 RR_TEXTS = list_of(text("a text in presentation format"), "one or more texts", 1, single=True)
+FEDERATED = list_of(NAMED, "one or more pools", 1)
 ALL_DOWN = choice("serve_all", "empty", "servfail")
+MAX_DELAY = 7 * DAY
+DELAY = duration(0, MAX_DELAY)
 
 
-def read_ttl(value: Any) -> int:
-    if isinstance(value, dict) and value.keys() <= {"min", "max"}:
-        raise wrong("a TTL of min and max is not supported yet")
-    ttl: int = TTL.read(value)
-    return ttl
+def read_all_down(value: Any) -> WhenAllDown:
+    """Return what answers where nothing is usable. Raises one error with every problem."""
+    if isinstance(value, (FallbackPools, FallbackCname)):
+        return value
+    if not isinstance(value, dict):
+        policy: WhenAllDown = ALL_DOWN.read(value)
+        return policy
+    known = ("pools", "cname")
+    problems: list[Problem] = [
+        ((key, KEY), f"unknown key{did_you_mean(key, known)}") for key in value if key not in known
+    ]
+    fallback: FallbackPools | FallbackCname | None = None
+    if len(value.keys() & {*known}) != 1:
+        problems.append(((), "expected one of {pools: target} and {cname: name}"))
+    elif "cname" in value:
+        if _is_cname(value["cname"]):
+            fallback = FallbackCname(value["cname"])
+        else:
+            what = "a host name, relative to the zone or with a final dot"
+            problems.append((("cname",), f"expected {what}, got {shown(value['cname'])}"))
+    else:
+        target = parse_target(value["pools"], problems, ("pools",))
+        fallback = FallbackPools(target) if target else None
+    if problems or fallback is None:
+        raise all_wrong(problems)
+    return fallback
 
 
-def read_all_down(value: Any) -> str:
-    if isinstance(value, dict) and (value.keys() & {"pools", "cname"}):
-        raise wrong("a target of its own is not supported yet")
-    policy: str = ALL_DOWN.read(value)
-    return policy
+def _is_cname(value: Any) -> bool:
+    return isinstance(value, str) and is_host_name(value)
 
 
-WHEN_ALL_DOWN = Checked(read_all_down, ALL_DOWN.schema)
-ZONE_TTL = Checked(read_ttl, TTL.schema)
+def read_failback(value: Any) -> Failback:
+    """Read `{delay: 10m}` or `{delay: never}`."""
+    if isinstance(value, Failback):
+        return value
+    if not isinstance(value, dict):
+        raise expected("a mapping such as {delay: 10m} or {delay: never}", value)
+    problems: list[Problem] = [
+        ((key, KEY), f"unknown key{did_you_mean(key, ('delay',))}")
+        for key in value
+        if key != "delay"
+    ]
+    delay = value.get("delay", 0.0)
+    try:
+        delay = inf if delay == "never" else DELAY.read(delay)
+    except PydanticCustomError:
+        what = f"never, or a duration from 0s to {format_duration(MAX_DELAY)}, such as 10m"
+        problems.append((("delay",), f"expected {what}, got {shown(delay)}"))
+    if problems:
+        raise all_wrong(problems)
+    return Failback(delay)
+
+
+def default_ttl(zone_ttl: Ttl, federated: bool) -> Ttl:
+    """Return the TTL of a steered record that has none of its own."""
+    return FEDERATION_TTL if federated else zone_ttl
 
 
 def read_record(value: dict[str, Any]) -> dict[str, Any]:
@@ -66,17 +126,16 @@ def read_record(value: dict[str, Any]) -> dict[str, Any]:
             if number is not None:
                 _check_type(key, number, types)
                 fields["rrsets"][key] = RR_TEXTS.read(item)
-            elif key == "ttl":
-                fields["ttl"] = read_ttl(item)
-            elif key == "when_all_down":
-                fields["when_all_down"] = read_all_down(item)
+            elif key in READERS:
+                fields[key] = READERS[key](item)
             elif key == "pools":
                 target = parse_target(item, problems, ("pools",))
                 fields["route"] = (Rule("default", target),) if target else ()
             elif key == "route":
                 fields["route"] = _route(item, problems)
             else:
-                problems.append(((key, KEY), _unknown_key(key)))
+                problem = f"neither a known key nor an RR type{did_you_mean(key, KNOWN_KEYS)}"
+                problems.append(((key, KEY), problem))
         except (PydanticCustomError, ValidationError) as error:
             problems += [((key, *keys), problem) for keys, problem in problems_of(error)]
     problems += _conflicts(value, types)
@@ -93,12 +152,6 @@ def _check_type(key: str, number: int, types: dict[int, str]) -> None:
         raise all_wrong([((KEY,), refused)])
     if first != key:
         raise all_wrong([((KEY,), f"the same type as {first}")])
-
-
-def _unknown_key(key: str) -> str:
-    if key in LATER_KEYS:
-        return "not supported yet"
-    return f"neither a known key nor an RR type{did_you_mean(key, KNOWN_KEYS)}"
 
 
 def _route(value: Any, problems: list[Problem]) -> tuple[Rule, ...]:
@@ -129,26 +182,46 @@ def _conflicts(value: dict[str, Any], types: dict[int, str]) -> list[Problem]:
 
     types: the RR types of the record, and how they are written
     """
-    steering = [key for key in value if key in (*STEERING, "federate")]
-    problems: list[Problem] = []
-    if not types and not value.keys() & {*STEERING, *LATER_KEYS}:
-        problems.append(((), "expected RR types, or pools, or route; the record has none of them"))
-    if steering:
-        second = f"{steering[0]} is there already; expected only one of them"
+    steering = [key for key in value if key in STEERING]
+    if not steering:
+        return _static_conflicts(value, types)
+    second = f"{steering[0]} is there already; expected only one of them"
+    problems: list[Problem] = [((key, KEY), second) for key in steering[1:]]
+    all_down = value.get("when_all_down")
+    if "federate" in steering or (isinstance(all_down, dict) and "cname" in all_down):
+        key = "federate" if "federate" in steering else "when_all_down: {cname: ...}"
+        alone = f"cannot stand beside {key}: a CNAME has no other types (RFC 2181, section 10.1)"
+        problems += [((written, KEY), alone) for written in types.values()]
+    else:
         beside = f"cannot stand beside {steering[0]}, which answers this type itself"
-        problems += [((key, KEY), second) for key in steering[1:]]
         problems += [
             ((key, KEY), beside) for number, key in types.items() if number in ADDRESS_TYPES
         ]
-    if not steering and CNAME in types and len(types) > 1:
+    if all_down == "empty" and "route" in value:
+        problem = "empty cannot stand together with route; expected serve_all or servfail"
+        problems.append((("when_all_down",), problem))
+    if "failback" in value and steering == ["federate"]:
+        problems.append((("failback", KEY), "only where there is pools or route"))
+    return problems
+
+
+def _static_conflicts(value: dict[str, Any], types: dict[int, str]) -> list[Problem]:
+    problems: list[Problem] = []
+    if not types:
+        what = "RR types, or pools, or route, or federate"
+        problems.append(((), f"expected {what}; the record has none of them"))
+    if CNAME in types and len(types) > 1:
         problems.append(
             ((types[CNAME], KEY), "cannot stand beside other types (RFC 2181, section 10.1)")
         )
-    if "when_all_down" in value and not steering:
-        problems.append((("when_all_down", KEY), "only where there is pools or route"))
-    if value.get("when_all_down") == "empty" and "route" in value:
-        problem = "empty cannot stand together with route; expected serve_all or servfail"
-        problems.append((("when_all_down",), problem))
+    for key, where in (
+        ("when_all_down", "pools, route or federate"),
+        ("failback", "pools or route"),
+    ):
+        if key in value:
+            problems.append(((key, KEY), f"only where there is {where}"))
+    if isinstance(value.get("ttl"), dict):
+        problems.append((("ttl",), "only a steered record follows health; expected whole seconds"))
     return problems
 
 
@@ -163,11 +236,27 @@ def record_schema(target_ref: str) -> JsonSchema:
         "propertyNames": {"pattern": "^[A-Za-z0-9._-]+$", "not": {"enum": ["nearest", "all"]}},
         "additionalProperties": target,
     }
+    fallbacks = [
+        {
+            "type": "object",
+            "properties": {key: rule},
+            "required": [key],
+            "additionalProperties": False,
+        }
+        for key, rule in (("pools", target), ("cname", {"type": "string", "minLength": 1}))
+    ]
+    failback = {
+        "type": "object",
+        "properties": {"delay": {"anyOf": [{"const": "never"}, DELAY.schema]}},
+        "additionalProperties": False,
+    }
     properties: JsonSchema = dict.fromkeys(RR_TYPES, RR_TEXTS.schema)
-    properties |= {"ttl": TTL.schema, "when_all_down": ALL_DOWN.schema}
-    properties |= {"pools": target, "route": route}
+    properties |= {"ttl": TTL_OR_RANGE.schema, "failback": failback}
+    properties |= {"when_all_down": {"anyOf": [ALL_DOWN.schema, *fallbacks]}}
+    properties |= {"pools": target, "route": route, "federate": FEDERATED.schema}
     steered = dict.fromkeys(map(type_text, ADDRESS_TYPES), False)
-    static = {"when_all_down": False}
+    not_empty = {"not": {"const": "empty"}}
+    static = dict.fromkeys((*STEERING, "when_all_down", "failback"), False)
     return {
         "title": "Record",
         "type": "object",
@@ -175,20 +264,28 @@ def record_schema(target_ref: str) -> JsonSchema:
         "patternProperties": {f"^{UNKNOWN.pattern}$": RR_TEXTS.schema},
         "additionalProperties": False,
         "oneOf": [
-            {"required": ["pools"], "properties": {**steered, "route": False}},
+            {"required": ["pools"], "properties": {**steered, "route": False, "federate": False}},
             {
                 "required": ["route"],
                 "properties": {
-                    **steered, "pools": False,
-                    "when_all_down": {"enum": ["serve_all", "servfail"]},
+                    **steered, "pools": False, "federate": False, "when_all_down": not_empty,
                 },
             },
             {
-                "not": {"propertyNames": {"enum": ["ttl", "when_all_down"]}},
-                "properties": {**static, "pools": False, "route": False},
+                "required": ["federate"],
+                "propertyNames": {"enum": ["federate", "ttl", "when_all_down"]},
+            },
+            {
+                "not": {"propertyNames": {"enum": ["ttl"]}},
+                "properties": {**static, "ttl": TTL.schema},
             },
         ],
     }  # fmt: skip
 
 
-__all__ = ["TTL", "WHEN_ALL_DOWN", "ZONE_TTL", "read_record", "record_schema"]
+READERS = {
+    "ttl": read_ttl,
+    "when_all_down": read_all_down,
+    "failback": read_failback,
+    "federate": FEDERATED.read,
+}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from .federation import federation_problems
 from .mistakes import KEY, Keys, did_you_mean
 from .model import Config, Record, Zone
-from .targets import AllOf, Chain, Target, Weights, pools_of
+from .targets import FallbackCname, FallbackPools, PoolRef, Target, parts_of
 from .values import LABEL, MAX_NAME, Problem, is_host_name
 
 MAX_HINTS = 100  # did-you-mean is a courtesy; a hundred thousand of them would take minutes
@@ -18,8 +19,8 @@ class References:
         self.hints_left = MAX_HINTS
         self.kinds = {
             name: (
-                any(endpoint.family == 0 for endpoint in pool.endpoints),
-                any(endpoint.family != 0 for endpoint in pool.endpoints),
+                any(endpoint.is_alias for endpoint in pool.endpoints),
+                any(not endpoint.is_alias for endpoint in pool.endpoints),
             )
             for name, pool in config.pools.items()
         }
@@ -30,14 +31,18 @@ class References:
         yield from _zone_names(self.config.zones)
         for name, zone in self.config.zones.items():
             yield from _nameservers(name, zone)
+            yield from self._transfer(name, zone)
             for owner, record in zone.records.items():
-                if record.route:
+                if record.route or record.federate:
                     yield from self._steered(name, owner, record)
 
     def _missing(self, kind: str, name: str, known: Iterable[str]) -> str:
         self.hints_left -= 1
         hint = did_you_mean(name, known) if self.hints_left >= 0 else ""
         return f'no {kind} "{name}"{hint}'
+
+    def _missing_pool(self, name: str) -> str:
+        return self._missing("pool", name, self.config.pools)
 
     def _health_checks(self) -> Iterator[Problem]:
         known = self.config.health_checks
@@ -54,45 +59,59 @@ class References:
                             self._missing("health check", check, known),
                         )
 
+    def _transfer(self, name: str, zone: Zone) -> Iterator[Problem]:
+        steered = next((o for o, r in zone.records.items() if r.route or r.federate), None)
+        if zone.transfer_to and steered is not None:
+            yield (
+                ("zones", name, "transfer_to", KEY),
+                f'only for zones whose records are all static; "{steered}" is steered',
+            )
+
     def _steered(self, zone: str, owner: str, record: Record) -> Iterator[Problem]:
         keys: Keys = ("zones", zone, "records", owner)
-        sound = True
+        problems: list[Problem] = []
         for rule in record.route:
             at: Keys = (*keys, "route", rule.region) if record.routed else (*keys, "pools")
             if rule.region != "default" and rule.region not in self.config.regions:
                 yield (*at, KEY), self._missing("region", rule.region, self.config.regions)
-            if rule.target not in self.sound:
-                problems = [*self._pools(rule.target, at)]
-                yield from problems
-                if problems:
-                    sound = False
-                else:
-                    self.sound.add(rule.target)
-        if sound:
+            problems += self._target(rule.target, at)
+        if isinstance(record.when_all_down, FallbackPools):
+            problems += self._target(record.when_all_down.target, (*keys, "when_all_down", "pools"))
+        if record.federate:
+            found = federation_problems(
+                record, owner, _is_apex(owner, zone), self.config.pools, self._missing_pool
+            )
+            problems += [((*keys, *inside), problem) for inside, problem in found]
+        yield from problems
+        if not problems:
             yield from self._kinds(zone, owner, record)
 
-    def _pools(self, target: Target, at: Keys) -> Iterator[Problem]:
-        """Yield a problem for each pool of a target that does not exist, at its own place."""
-        if isinstance(target, Weights):
-            for member in target.members:
-                direct = member.label == getattr(member.target, "pool", None)
-                yield from self._pools(member.target, (*at, member.label, KEY if direct else "to"))
-        elif isinstance(target, (Chain, AllOf)):
-            inside = (*at, "all") if isinstance(target, AllOf) else at
-            for index, part in enumerate(target.members):
-                yield from self._pools(part, (*inside, index))
-        elif target.pool not in self.config.pools:
-            yield at, self._missing("pool", target.pool, self.config.pools)
+    def _target(self, target: Target, at: Keys) -> list[Problem]:
+        """Return the problems of one target; that it has none is worked out once."""
+        if target in self.sound:
+            return []
+        problems = [
+            (keys, self._missing_pool(part.pool))
+            for keys, part in parts_of(target, at)
+            if isinstance(part, PoolRef) and part.pool not in self.config.pools
+        ]
+        if not problems:
+            self.sound.add(target)
+        return problems
 
     def _kinds(self, zone: str, owner: str, record: Record) -> Iterator[Problem]:
         """The endpoints of a record are all addresses, or all host names: alone, not at the apex.
 
         A CNAME stands alone at its owner (RFC 2181, section 10.1), and the apex has SOA and NS.
         """
-        keys = ("zones", zone, "records", owner, "route" if record.routed else "pools", KEY)
-        pools = {pool for rule in record.route for pool in pools_of(rule.target)}
-        with_names = sorted(pool for pool in pools if self.kinds[pool][0])
-        with_addresses = sorted(pool for pool in pools if self.kinds[pool][1])
+        word = "federate" if record.federate else "route" if record.routed else "pools"
+        keys: Keys = ("zones", zone, "records", owner, word, KEY)
+        at_apex = _is_apex(owner, zone)
+        if at_apex and isinstance(record.when_all_down, FallbackCname):
+            fallback: Keys = (*keys[:4], "when_all_down", "cname")
+            yield fallback, "a CNAME cannot stand at the apex"
+        with_names = sorted(pool for pool in record.pool_names if self.kinds[pool][0])
+        with_addresses = sorted(pool for pool in record.pool_names if self.kinds[pool][1])
         if not with_names:
             return
         if with_addresses:
@@ -106,7 +125,7 @@ class References:
         if record.rrsets:
             types = ", ".join(record.rrsets)
             yield keys, f"host names are answered as CNAME, which cannot stand beside {types}"
-        if owner == "@" or _same_name(owner, zone):
+        if at_apex:
             yield keys, "host names are answered as CNAME, which cannot stand at the apex"
 
 
@@ -115,7 +134,8 @@ def _zone_names(zones: Iterable[str]) -> Iterator[Problem]:
     for zone in zones:
         name = zone.removesuffix(".")
         labels = name.split(".")
-        if len(name) > MAX_NAME or not all(_is_label(label) for label in labels):
+        is_name = zone == "." or all(_is_label(label) for label in labels)
+        if len(name) > MAX_NAME or not is_name:
             yield ("zones", zone, KEY), "expected a domain name such as gtm.example.com"
         elif (spelled := first.setdefault(name.lower(), zone)) != zone:
             yield ("zones", zone, KEY), f'the same zone as "{spelled}"'
@@ -128,7 +148,7 @@ def _is_label(label: str) -> bool:
 
 def _nameservers(zone_name: str, zone: Zone) -> Iterator[Problem]:
     """A nameserver inside the zone needs addresses, for glue; one outside has none here."""
-    apex = "." + zone_name.lower().removesuffix(".") + "."
+    apex = "." if zone_name == "." else "." + zone_name.lower().removesuffix(".") + "."
     for name, addresses in zone.nameservers.items():
         keys = ("zones", zone_name, "nameservers", name)
         inside = not name.endswith(".") or ("." + name.lower()).endswith(apex)
@@ -140,5 +160,6 @@ def _nameservers(zone_name: str, zone: Zone) -> Iterator[Problem]:
             yield keys, "a name outside the zone cannot have addresses here; expected []"
 
 
-def _same_name(owner: str, zone: str) -> bool:
-    return owner.endswith(".") and owner.lower() == zone.lower().removesuffix(".") + "."
+def _is_apex(owner: str, zone: str) -> bool:
+    same = owner.endswith(".") and owner.lower() == zone.lower().removesuffix(".") + "."
+    return same or owner == "@"

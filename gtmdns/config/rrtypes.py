@@ -7,10 +7,10 @@ import dns.rdatatype
 
 from ..wire.constants import OPT, SOA
 
+TOO_MUCH = re.compile(r"expected EOL or EOF, got \d+ (.*)", re.DOTALL)  # a token is left over
 UNKNOWN = re.compile(r"TYPE(0|[1-9][0-9]{0,4})")  # RFC 3597 section 5
 SIGNED = "is made by signing a zone, which is not supported yet"
 REFUSED = {
-    "DNAME": "not supported yet",
     "NSEC": SIGNED,
     "NSEC3": SIGNED,
     "NSEC3PARAM": SIGNED,
@@ -34,6 +34,16 @@ def type_number(word: str) -> int | None:
     return int(member) if member is not None and is_spelled_so else None
 
 
+def plainly(error: Exception) -> str:
+    """Return what dnspython finds wrong with a presentation format, without words of its parser."""
+    said = str(error).rstrip(".") or type(error).__name__
+    left_over = TOO_MUCH.fullmatch(said)
+    if left_over:
+        return f"{left_over[1]} is too much"
+    return said.removeprefix("Text input ")
+
+
+@cache
 def type_text(number: int) -> str:
     """Return the mnemonic of a type, or TYPEnnn."""
     return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(number))

@@ -6,13 +6,13 @@ points of texts are left to `gtmdns check`.
 
 from typing import Any
 
+from .checks import FITS, TYPES
 from .model import Config
 from .records import record_schema
 from .targets import target_schema
-from .values import NAMED
+from .values import NAMED, JsonSchema
 from .words import MODELS
 
-LATER = "not supported yet"
 TARGET = "#/$defs/Target"
 
 # Defaults as they would be written; a model holds them as they are used.
@@ -22,6 +22,7 @@ WRITTEN_DEFAULTS = {
     ("HealthCheck", "expect_status"): ["200-399"],
     ("Pool", "health_check"): None,
     ("Pool", "min_available"): 1,
+    ("Isolation", "share"): "50%",
 }
 
 
@@ -41,12 +42,12 @@ def json_schema() -> dict[str, Any]:
     ]
     for key in ("nameservers", "contact"):  # a default for zones with a master file alone
         definitions["Zone"]["properties"][key].pop("default")
+    definitions["HealthCheck"]["anyOf"] = [_of_type(word) for word in TYPES]
     endpoints = definitions["Pool"]["properties"]["endpoints"]
     endpoints["minItems"] = 1
     endpoints["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Endpoint"}]}
     for model in MODELS.values():
         properties = (schema if model is Config else definitions[model.__name__])["properties"]
-        properties |= {key: {"type": "null", "description": LATER} for key in sorted(model.LATER)}
         for key in model.model_fields:
             properties.get(key, {}).pop("title", None)  # pydantic's: the key again
     for key, name in (("regions", "Region"), ("health_checks", "HealthCheck"), ("pools", "Pool")):
@@ -69,3 +70,10 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _of_type(word: str) -> JsonSchema:
+    """Return what a health check of this type has, and has not, beside what every one may have."""
+    needed = {"tcp": ["port"], "tls": ["port"], "grpc": ["port"], "push": ["token_file"]}
+    unfit: JsonSchema = {key: False for key, types in FITS.items() if word not in types}
+    return {"properties": {"type": {"const": word}, **unfit}, "required": needed.get(word, [])}

@@ -1,17 +1,19 @@
-"""Targets: what a record or a rule leads to (a pool, a chain, weights, all), and their parsing.
+"""Targets: what a record or a rule leads to (a pool, a chain, weights ...), and their parsing.
 
 Equal spellings give equal values, whichever record they stand in, so a target can be a key.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from pydantic_core import PydanticCustomError
 
 from .mistakes import KEY, Keys, did_you_mean
 from .values import MAX_WEIGHT, JsonSchema, Problem, read_name, shown
 
-Target = Union["PoolRef", "Chain", "Weights", "AllOf"]
+Target = Union["PoolRef", "Chain", "Weights", "AllOf", "Nearest"]
+MAX_NEAREST = 16  # members of one `nearest`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,19 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """The endpoints of every available member together."""
+    """The endpoints of every available member together.
+
+    whole: every usable endpoint of the members whatever their minima, in one answer, as federation
+    names have it; no target of a file is so
+    """
+
+    members: tuple[Target, ...]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """A chain that is ordered for each client by distance."""
 
     members: tuple[Target, ...]
 
@@ -59,12 +73,48 @@ class Rule:
     target: Target
 
 
+@dataclass(frozen=True, slots=True)
+class FallbackPools:
+    """What answers a record of which no endpoint of the asked family is usable."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackCname:
+    """The CNAME of a record of which no endpoint is usable.
+
+    name: relative to the zone unless it ends in a dot
+    """
+
+    name: str
+
+
+WhenAllDown = Literal["serve_all", "empty", "servfail"] | FallbackPools | FallbackCname
+
+
 def pools_of(target: Target) -> tuple[str, ...]:
     """Return the name of each pool in a target, once each, in the order written."""
     if isinstance(target, PoolRef):
         return (target.pool,)
     members = [m.target if isinstance(m, Member) else m for m in target.members]
     return tuple(dict.fromkeys(name for member in members for name in pools_of(member)))
+
+
+def parts_of(target: Target, at: Keys) -> Iterator[tuple[Keys, Target]]:
+    """Yield the target and everything inside it, each with the keys where it is written.
+
+    at: the keys of the target itself
+    """
+    yield at, target
+    if isinstance(target, Weights):
+        for member in target.members:
+            direct = member.label == getattr(member.target, "pool", None)
+            yield from parts_of(member.target, (*at, member.label, KEY if direct else "to"))
+    elif not isinstance(target, PoolRef):
+        word = {AllOf: ("all",), Nearest: ("nearest",)}.get(type(target), ())
+        for index, part in enumerate(target.members):
+            yield from parts_of(part, (*at, *word, index))
 
 
 def parse_target(value: Any, problems: list[Problem], keys: Keys) -> Target | None:
@@ -109,18 +159,21 @@ def _members(value: Any, problems: list[Problem], keys: Keys) -> tuple[Target, .
 
 
 def _special(value: dict[str, Any], problems: list[Problem], keys: Keys) -> Target | None:
-    """Read `{all: [...]}`; `{nearest: [...]}` is for later."""
+    """Read `{all: [...]}` or `{nearest: [...]}`."""
     word = "all" if "all" in value else "nearest"
     if len(value) > 1:
         problems.append(
             ((*keys, word, KEY), f'"{word}" stands alone in its mapping; the name is reserved')
         )
         return None
-    if word == "nearest":
-        problems.append(((*keys, word, KEY), "not supported yet"))
-        return None
     members = _members(value[word], problems, (*keys, word))
-    return AllOf(members) if members else None
+    if word == "all":
+        return AllOf(members) if members else None
+    if members and len(members) > MAX_NEAREST:
+        problem = f"expected at most {MAX_NEAREST} members, got {len(members)}"
+        problems.append(((*keys, word), problem))
+        return None
+    return Nearest(members) if members else None
 
 
 def _member(label: str, line: Any, problems: list[Problem], keys: Keys) -> Member | None:
@@ -161,12 +214,15 @@ def target_schema(ref: str) -> JsonSchema:
         "required": ["weight", "to"],
         "additionalProperties": False,
     }
-    everything = {
-        "type": "object",
-        "properties": {"all": several},
-        "required": ["all"],
-        "additionalProperties": False,
-    }
+    special = [
+        {
+            "type": "object",
+            "properties": {word: members},
+            "required": [word],
+            "additionalProperties": False,
+        }
+        for word, members in (("all", several), ("nearest", several | {"maxItems": MAX_NEAREST}))
+    ]
     weights = {
         "type": "object",
         "minProperties": 1,
@@ -178,6 +234,6 @@ def target_schema(ref: str) -> JsonSchema:
     }
     return {
         "title": "Target",
-        "description": "a pool, a chain, weights, or all; they nest",
-        "anyOf": [{"type": "string", "minLength": 1}, several, everything, weights],
+        "description": "a pool, a chain, weights, all or nearest; they nest",
+        "anyOf": [{"type": "string", "minLength": 1}, several, *special, weights],
     }

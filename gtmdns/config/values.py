@@ -99,15 +99,13 @@ def integer(low: int, high: int, what: str = "a whole number") -> Checked:
     return Checked(read, {"type": "integer", "minimum": low, "maximum": high})
 
 
-def choice(*words: str, later: tuple[str, ...] = ()) -> Checked:
-    """One of `words`; those of `later` are known but not built."""
+def choice(*words: str) -> Checked:
+    """One of `words`."""
     either = f"{', '.join(words[:-1])} or {words[-1]}"
 
     def read(value: Any) -> str:
         if isinstance(value, str) and value in words:
             return value
-        if isinstance(value, str) and value in later:
-            raise wrong(f"{shown(value)} is not supported yet")
         near = did_you_mean(value, words) if isinstance(value, str) else ""
         raise wrong(f"expected {either}, got {shown(value)}{near}")
 

@@ -9,9 +9,12 @@ from .model import (
     Admin,
     Config,
     Cookies,
+    Eject,
     Endpoint,
     Geoip,
     HealthCheck,
+    Isolation,
+    Locality,
     Log,
     Pool,
     Region,
@@ -29,11 +32,14 @@ MODELS: dict[Keys, type[Strict]] = {
     ("server", "tcp"): Tcp,
     ("server", "log"): Log,
     ("server", "cookies"): Cookies,
+    ("server", "isolation"): Isolation,
     ("admin",): Admin,
     ("geoip",): Geoip,
     ("regions", "*"): Region,
     ("health_checks", "*"): HealthCheck,
+    ("health_checks", "*", "eject"): Eject,
     ("pools", "*"): Pool,
+    ("pools", "*", "locality"): Locality,
     ("pools", "*", "endpoints", "*"): Endpoint,
     ("zones", "*"): Zone,
 }
@@ -80,8 +86,6 @@ def _field(keys: Keys) -> Any:
 
 def _unknown_key(keys: Keys, hint: bool) -> str:
     model = MODELS[_pattern(keys[:-1])]
-    if keys[-1] in model.LATER:
-        return "not supported yet"
     known = [field.alias or name for name, field in model.model_fields.items()]
-    known += sorted(model.LATER) + (["include"] if model is Config else [])
+    known += ["include"] if model is Config else []
     return "unknown key" + (did_you_mean(str(keys[-1]), known) if hint else "")

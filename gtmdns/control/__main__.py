@@ -15,8 +15,10 @@ import sys
 import time
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..serve.lifeline import Lifeline
 from ..serve.supervisor import BAD_CONFIGURATION
@@ -49,10 +51,15 @@ class TextLines(logging.Formatter):
         return f"{self.formatTime(record)} {record.levelname.lower()} control: {record.message}"
 
 
-def main() -> int:
+def main() -> NoReturn:
+    """Run control; the process ends here."""
     arguments = _arguments().parse_args()
     _log_to_stderr(arguments.log, arguments.log_level)
-    return asyncio.run(_run(arguments))
+    held: list[Control] = []  # until the process is gone
+    code = asyncio.run(_run(arguments, held))
+    logging.shutdown()
+    # Taking a publication of a million names apart object by object takes over a second.
+    os._exit(code)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -76,12 +83,13 @@ def _log_to_stderr(form: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-async def _run(arguments: argparse.Namespace) -> int:
+async def _run(arguments: argparse.Namespace, held: list[Control]) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     own_folder(arguments.runtime)
     control = Control(arguments.config, arguments.runtime, arguments.state_dir)
     control.listen = tuple(arguments.listen)
+    held.append(control)
 
     def on_line(line: str) -> None:
         word, _, number = line.partition(" ")
@@ -136,12 +144,22 @@ def own_folder(folder: Path) -> None:
         raise PermissionError(errno.EPERM, "not a folder of this user alone", str(folder))
 
 
+def is_ours(record: logging.LogRecord) -> bool:
+    """Return whether a line of the HTTP server tells of a fault here, not of a bad request.
+
+    Whatever is no HTTP gets its 400; aiohttp would write a traceback for each.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
 async def _serve_api(control: Control, descriptor: int | None) -> web.AppRunner | None:
     """Serve the API on a listening socket that the parent opened; None: there is none."""
     if descriptor is None:
         return None
     listener = socket.socket(fileno=descriptor)
     loopback = ip_address(listener.getsockname()[0]).is_loopback
+    logging.getLogger("aiohttp.server").addFilter(is_ours)
     runner = web.AppRunner(
         application(control, loopback=loopback), access_log=None, shutdown_timeout=0.5
     )
@@ -153,4 +171,4 @@ async def _serve_api(control: Control, descriptor: int | None) -> web.AppRunner 
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
+        main()

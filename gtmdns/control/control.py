@@ -1,7 +1,7 @@
 """The control process: health, configuration, what is published. The only writer.
 
 file changed, SIGHUP, POST reload ─▶ Control.reload ─▶ loader ─▶ Publication ─▶ workers
-probe result ─▶ Monitor ─▶ Control._on_verdict ─▶ (merged for 50 ms) ─▶ changed answers ─▶ workers
+probe result ─▶ Monitor ─▶ Steering ─▶ changed answers ─▶ workers
 """
 
 import asyncio
@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..compiler.plan import FIXED, Plan, checks_of
+from ..compiler.plan import FIXED, Plan
+from ..config.load import collector_paused
 from ..config.mistakes import Mistake, mistake_at
 from ..health.monitor import Monitor
-from ..health.standing import CheckKey, Standing
 from ..sources.file import Look, look, wait_for_change
 from .counters import Counters
+from .events import Events
+from .keeping import Keeper
 from .load import LoadReport, load, load_kept
-from .publication import Publication, usable_of
+from .publication import Publication
+from .resolving import Addresses, resolved_hosts
+from .retire import retire, settle_down
 from .secret import start_secret
-from .state import State, read_state, write_state
+from .state import State
+from .steering import Steering
 from .workers import Workers
 
-MERGE = 0.05  # seconds in which verdicts are collected before answers change
-SAVE_EVERY = 2.0  # seconds between two writes of the state, where there is news
 LOADED = "loaded"  # file in the runtime folder with what the loader said last
 KEPT = f"served-{__version__}"  # file there with the load that is served, as this version reads it
 
@@ -52,29 +55,30 @@ class Control:
     def __init__(self, config: Path, runtime: Path, state_dir: Path | None) -> None:
         self.config = config
         self.runtime = runtime
-        self.started_at = time.time()
+        self.started_at = time.monotonic()
+        self.events = Events()
         self.counters = Counters()
-        self.workers = Workers(self.counters.add, self.counters.forget)
-        self.monitor = Monitor(on_change=self._on_verdict)
-        self.publication: Publication | None = None
+        self.workers = Workers(self.counters.add, self.counters.forget, self._on_worker)
+        self._state_dir = state_dir
+        folders = (runtime,) if state_dir is None else (runtime, state_dir)
+        self.keeper = Keeper(folders, self._fill_state)
+        self.monitor = Monitor(
+            on_change=lambda key, standing: self.steering.on_verdict(key, standing),
+            on_result=lambda key, standing: self.steering.on_result(key, standing),
+            on_isolation=self._on_isolation,
+        )
+        self.steering = Steering(self.monitor, self.workers.change, self.events, self.keeper.soon)
+        self.addresses = Addresses(self.steering.resolved, self.steering.on_addresses)
         self.report: LoadReport | None = None  # of the configuration that is served
         self.loaded_at = 0.0
         self.last_reload: ReloadReport | None = None
+        self.isolated_why = ""  # why verdicts are frozen, "": they are not
         self.worker_restarts = 0
         self.listen: tuple[str, ...] = ()  # addresses that the parent bound
-        self.verdict_changes: dict[tuple[str, str, str], int] = {}  # (pool, address, to)
         self._cookie_secret = start_secret(runtime)
-        self._state_folders = (runtime,) if state_dir is None else (runtime, state_dir)
-        # The newest: where state_dir cannot be written, the runtime folder still knows more.
-        states = map(read_state, self._state_folders)
-        self._state = max(states, key=lambda state: state.generation)
-        self._state_dirty = asyncio.Event()
-        self._unwritable: set[Path] = set()  # folders that cannot be written, as was told
         self._watched: LoadReport | None = None  # of the last load, good or bad
         self._running: asyncio.Task[ReloadReport] | None = None
         self._queued: asyncio.Task[ReloadReport] | None = None
-        self._dirty_pools: set[str] = set()
-        self._pools_of_key: dict[CheckKey, list[tuple[str, str]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # Starting
@@ -89,7 +93,7 @@ class Control:
         report = await load_kept(self.runtime / KEPT)
         if report is not None and report.plan is not None:
             log.info("going on with the configuration that is served")
-            self.monitor.restore(self._state.verdicts)
+            self._restore()
             self._apply_checks(report.plan, again=True)
             await self._publish(report)
             self._watched = report
@@ -98,13 +102,18 @@ class Control:
             if report.plan is None:
                 self._refuse(report.mistakes, 0.0)
                 return False
-            self.monitor.restore(self._state.verdicts)
+            self._restore()
             self._apply_checks(report.plan)
-            await self.monitor.first_verdicts(report.plan.server.startup_wait)
+            wait = report.plan.server.startup_wait
+            await asyncio.gather(
+                self.monitor.first_verdicts(wait),
+                self.addresses.learn(resolved_hosts(report.plan), wait),
+            )
             await self._publish(report)
         self.last_reload = ReloadReport(True, self.generation, [], report.warnings)
         self.spawn(self._watch_files())
-        self.spawn(self._save_state())
+        self.spawn(self.keeper.run())
+        self.spawn(self.steering.run())
         return True
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -119,9 +128,17 @@ class Control:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.publication is not None:
-            self._write_state()
+            self.keeper.write()
+        self.events.close()
+        self.steering.close()
+        await self.addresses.names.close()
         await self.monitor.close()
         await self.workers.close()
+
+    @property
+    def publication(self) -> Publication | None:
+        """What is served; None before the first load."""
+        return self.steering.publication
 
     @property
     def generation(self) -> int:
@@ -159,13 +176,14 @@ class Control:
         log.info(
             "now serving generation %d, loaded in %.2f s", self.generation, self.last_reload.seconds
         )
+        self.events.tell("reload", ok=True, generation=self.generation)
         return self.last_reload
 
     async def _load(self) -> LoadReport:
         """Load, and remember what to watch: after a loader that died, what was watched before."""
         known = (self.config,) if self._watched is None else self._watched.files
         before = look(known)
-        report = await load(self.config, self._state.serials, self.runtime / LOADED)
+        report = await load(self.config, self.keeper.state.serials, self.runtime / LOADED)
         if not report.look:
             report.files, report.look = known, before
         self._watched = report
@@ -179,7 +197,8 @@ class Control:
             served = f"still serving generation {self.generation}"
         number = f"{len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}"
         log.error("configuration refused: %s, %s", number, served)
-        self.last_reload = ReloadReport(False, self._state.generation, mistakes, (), seconds)
+        self.events.tell("reload", ok=False, generation=self.generation, mistakes=len(mistakes))
+        self.last_reload = ReloadReport(False, self.keeper.state.generation, mistakes, (), seconds)
         return self.last_reload
 
     def _fixed_mistakes(self, report: LoadReport) -> list[Mistake]:
@@ -197,22 +216,26 @@ class Control:
         """Make `report` what is served, with the verdicts of this moment."""
         assert report.plan is not None
         publication = Publication(report.plan, (self._cookie_secret,))
-        for frame in report.pieces:
-            publication.take(frame)
-            await asyncio.sleep(0)  # probes first
+        with collector_paused():
+            for octets in report.pieces:
+                publication.take(octets)
+                await asyncio.sleep(0)  # probes first
         report.pieces = []  # the publication has them
+        plan = report.plan
+        await self.addresses.learn(resolved_hosts(plan), plan.server.startup_wait)
+        publication.finish(self.keeper.state.generation + 1)
+        settle_down(publication)
+        if self.publication is not None:
+            self.spawn(retire(self.publication))
+        await self.steering.adopt(publication, lambda: self._apply_checks(plan))
         # No wait from here to the end, so no verdict falls between two publications.
-        publication.finish(self._state.generation + 1)
-        self._apply_checks(report.plan)
-        usable = usable_of(publication.plan, self._usable())
-        publication.refresh([name for name, ups in usable.items() if not all(ups)], usable)
-        self.counters.know(publication.generation, publication.plan)
-        self.publication, self.report = publication, report
+        self.counters.know(publication.generation, plan)
+        self.report = report
         self.loaded_at = time.time()
-        self._state.generation = publication.generation
-        self._state.serials = publication.plan.serials
+        self.keeper.state.generation = publication.generation
+        self.keeper.state.serials = plan.serials
         # At once: a generation's number must never be given twice, nor must a serial.
-        self._write_state()
+        self.keeper.write()
         self.workers.publish(publication)
         if report is self._watched:
             self._keep()
@@ -248,42 +271,21 @@ class Control:
         spread = max(0.0, plan.server.startup_wait - longest)
         if again:
             spread = min((check.interval for check in checks.values()), default=spread)
-        self.monitor.apply(checks, spread)
-        self._pools_of_key = {}
-        for name, pool in plan.pools.items():
-            for endpoint in pool.endpoints:
-                for check in checks_of(pool, endpoint):
-                    key = (endpoint.address, check)
-                    self._pools_of_key.setdefault(key, []).append((name, endpoint.address))
+        self.steering.know(plan)
+        self.monitor.apply(checks, spread, plan.server.isolation)
+        self.addresses.apply(resolved_hosts(plan))
 
-    def _usable(self) -> dict[CheckKey, bool]:
-        return {key: standing.usable for key, standing in self.monitor.standings().items()}
-
-    def usable(self) -> dict[str, Any]:
+    def usable(self) -> dict[str, tuple[bool, ...]]:
         """Return by pool which endpoints are usable now."""
-        assert self.publication is not None
-        return dict(usable_of(self.publication.plan, self._usable()))
+        conditions = self.steering.conditions()
+        return {name: tuple(each.usable for each in row) for name, row in conditions.items()}
 
-    def _on_verdict(self, key: CheckKey, standing: Standing) -> None:
-        state = standing.state.value
-        for pool, endpoint in self._pools_of_key.get(key, ()):
-            label = (pool, endpoint, state)
-            self.verdict_changes[label] = self.verdict_changes.get(label, 0) + 1
-            if not self._dirty_pools:
-                asyncio.get_running_loop().call_later(MERGE, self._change_answers)
-            self._dirty_pools.add(pool)
-        self._state_dirty.set()
+    def _on_isolation(self, frozen: bool, why: str) -> None:
+        self.isolated_why = why if frozen else ""
+        self.events.tell("isolation", isolated=frozen, reason=why)
 
-    def _change_answers(self) -> None:
-        """Bring the answers of the pools whose verdicts changed to the workers."""
-        pools, self._dirty_pools = self._dirty_pools, set()
-        publication = self.publication
-        if publication is None:
-            return  # the first publication takes the verdicts as they are then
-        known = [pool for pool in pools if pool in publication.plan.pools]
-        changes = publication.refresh(known, self.usable())
-        if changes:
-            self.workers.change(publication.generation, changes)
+    def _on_worker(self, change: str, number: int, pid: int) -> None:
+        self.events.tell("worker", change=change, number=number, pid=pid)
 
     # State
 
@@ -291,23 +293,23 @@ class Control:
         """Return whether a worker answers with a configuration."""
         return any(link.generation > 0 for link in self.workers.links)
 
-    async def _save_state(self) -> None:
-        while True:
-            await self._state_dirty.wait()
-            self._state_dirty.clear()
-            self._write_state()
-            await asyncio.sleep(SAVE_EVERY)
+    def keep_now(self) -> bool:
+        """Write the state. Returns whether it is kept where it survives a restart."""
+        return self._state_dir in self.keeper.write()
 
-    def _write_state(self) -> None:
-        state = State(self._state.generation, self._state.serials, self.monitor.saved())
-        for folder in self._state_folders:
-            try:
-                write_state(folder, state)
-                self._unwritable.discard(folder)
-            except OSError as error:
-                if folder not in self._unwritable:  # once, until it works again
-                    log.warning("the state cannot be saved in %s: %s", folder, error)
-                self._unwritable.add(folder)
+    def _fill_state(self, state: State) -> None:
+        now, wall = asyncio.get_running_loop().time(), time.time()
+        state.verdicts = self.monitor.saved()
+        state.overrides = self.steering.overriding.all()
+        state.clocks, state.released = self.steering.failback.saved(now, wall)
+        state.addresses = {host: a for host, a in self.steering.resolved.items() if a}
+
+    def _restore(self) -> None:
+        state, now, wall = self.keeper.state, asyncio.get_running_loop().time(), time.time()
+        self.monitor.restore(state.verdicts)
+        self.steering.failback.restore(state.clocks, state.released, now, wall)
+        self.addresses.restore(state.addresses)
+        self.steering.overriding.restore(state.overrides)
 
 
 def _log_failure(task: "asyncio.Task[Any]") -> None:

@@ -13,6 +13,7 @@ from ..compiler.build import BASE_BITS, MAX_COUNTED, OTHER
 from ..compiler.plan import Plan
 from ..wire.constants import RCODES
 
+GAUGES = ("tcp_connections", "compiled")  # what workers tell beside counts
 KEPT_GENERATIONS = 8  # of which numbers can still be read; a worker lags by one at most
 
 # What a tag of every generation means: (rcode, reason of an answer or nothing)
@@ -28,6 +29,7 @@ _COMMON: dict[int, tuple[str, str]] = {
     tags.SERVFAIL: ("SERVFAIL", ""),
     tags.ANY: ("NOERROR", "static"),
     tags.ABOUT: ("NOERROR", ""),
+    tags.YXDOMAIN: ("YXDOMAIN", ""),
 }
 _DROPPED = {tags.SHORT: "short", tags.RESPONSE: "response"}
 
@@ -73,7 +75,8 @@ class Counters:
     def add(self, pid: int, generation: int, totals: dict[str, int], tally: dict[int, int]) -> None:
         """Add a "stats" frame of one worker."""
         counted = Counter(totals)
-        del counted["tcp_connections"]  # a gauge, not a count
+        for gauge in GAUGES:
+            del counted[gauge]
         self.totals.plain.update(counted - self._last_counters.get(pid, Counter()))
         self._last_counters[pid] = counted
         known_generation, before = self._last_tally.get(pid, (generation, Counter()))

@@ -1,78 +1,72 @@
-"""What a client is told, and why: from the same table and the same decision as the answers."""
+"""What a client is told, and why: from the same table and the same decision as the answers.
 
-from collections.abc import Mapping
+question ─▶ asker.py      which address counts, its regions and rules
+         ─▶ naming.py     what the name is
+         ─▶ following.py  every way that the answer can go, along CNAMEs
+              └─▶ deciding.py   one steered name: walked.py, endpoints.py, lifetimes.py
+
+Health, and what is assumed of it, comes from a Witness (witness.py).
+"""
+
+from collections.abc import Iterable
 from fractions import Fraction
-from functools import cache, lru_cache
-from ipaddress import ip_address
-from random import Random
 from typing import Any
 
-import dns.message
 import dns.rdatatype
 
-from ..answers.answer import Several
-from ..answers.cache import client_number
-from ..answers.responder import prepare, respond, rule_of
-from ..compiler.decide import Choice, Drawn, Outcome, PoolTrace, Usable
-from ..compiler.octets import reason_of
-from ..compiler.plan import AnswerSpec, SteeredName, name_text
-from ..wire.constants import MAX_TCP, RCODES
-from ..wire.edns import Subnet
+from ..compiler.plan import name_text
+from ..wire.constants import RCODES
 from ..wire.name import BadName, from_text
 from ..wire.query import Query, parse_query
+from .asker import address_text, asker_of, regions_told, told_facts
+from .following import Follower, Path, Told
+from .naming import named
 from .publication import Publication
+from .viewing import View
+from .witness import BadQuestion, Witness
 
-REASONS = ("override", "all_down", "failover", "region", "default", "static")
-EXACT_DRAWS = 8  # endpoints up to which shares of several draws are exact: 4 ms
-SUMMED_DRAWS = 14  # up to which they are added up as floats: 50 ms, where fractions take 17 s
-ESTIMATES = 50_000  # draws of an estimate for more, which takes 0.6 s
-
-
-class BadQuestion(ValueError):
-    """What was asked cannot be asked: a name, a type or an address is none."""
+__all__ = ["BadQuestion", "explain"]
 
 
 def explain(
-    publication: Publication, usable: Usable, name: str, rtype: str, client: str
+    publication: Publication,
+    witness: Witness,
+    name: str,
+    rtype: str,
+    client: str | None = None,
+    subnet: str | None = None,
 ) -> dict[str, Any]:
     """Return the explanation as plain data (docs/http.md). Raises BadQuestion.
 
-    client: an address, taken as the source of the query
+    client: an address, taken as the source of the query; None: the first one of `subnet`
+    subnet: that of EDNS Client Subnet; None: the scope is told as if `client` were in it
     """
     query, packet = _question(name, rtype)
-    number = _client(client)
-    snapshot = publication.snapshot
-    prepared = prepare(packet, query, snapshot, MAX_TCP)
-    zone = snapshot.zone_of(query.qname)
+    view = View(publication, witness)
+    asker = asker_of(client, subnet, view.snapshot, publication.plan)
     told: dict[str, Any] = {
         "name": name_text(query.qname),
         "type": rtype.upper(),
-        "client": str(ip_address(client)),
-        "zone": None if zone is None else name_text(zone.apex),
-        "region": None,
-        "pools": [],
-        "answers": [],
-        "ttl": None,
-        "scope": 0,
-        "reason": "static",
+        "client": asker.address,
+        "subnet": asker.subnet,
+        "counts": {
+            "address": address_text(asker.looked_up),
+            "because": asker.because,
+            "facts": told_facts(asker.facts),
+            "problem": asker.problem,
+        },
+        "regions": regions_told(asker, publication.plan),
+        "live": witness.live,
+        "assumed": {"down": list(witness.down), "up": list(witness.up)},
+        **named(query.qname, query.qtype, view.snapshot, publication.plan),
     }
-    rule = 0
-    if prepared.route is not None:
-        is_ipv4 = number >> 32 == 0xFFFF
-        subnet = Subnet(1 if is_ipv4 else 2, 32 if is_ipv4 else 128, number, b"")
-        rule, scope = rule_of(prepared.route, number, subnet, snapshot)
-        told["scope"] = max(0, scope - 96) if is_ipv4 else scope
-    spec = None
-    if prepared.leaf is None:
-        spec = publication.plan.specs.get(prepared.numbers[rule])
-    if spec is None:
-        return told | _static(packet, publication)
-    steered = publication.plan.steered_name(query.qname)
-    assert steered is not None, "an answer with a spec belongs to a steered name"
-    told |= _steered(publication, steered, spec, rule, usable)
-    if not told["answers"]:  # NODATA is kept as long as the SOA says (RFC 2308), SERVFAIL is not
-        assert zone is not None, "a steered name is in a zone"
-        told["ttl"] = int.from_bytes(zone.negative[4:8]) if told["rcode"] == "NOERROR" else None
+    found, paths = Follower(view, asker, query, packet).first()
+    told |= found
+    told |= _in_all(paths, asker.option is not None and asker.option.family == 1)
+    if told["answers"] and told.get("own_ttl", told["ttl"]) != told["ttl"]:
+        told["ttl_reason"] = "the least of its records"
+    if told.get("own_scope", told["scope"]) != told["scope"]:
+        told["scope_reason"] = "that of the name behind a CNAME, which depends on the client"
     return told
 
 
@@ -88,145 +82,32 @@ def _question(name: str, rtype: str) -> tuple[Query, bytes]:
     return parse_query(packet), packet
 
 
-def _client(text: str) -> int:
-    try:
-        return client_number(str(ip_address(text)))
-    except ValueError:
-        raise BadQuestion(f"{text!r} is no address, expected IPv4 or IPv6") from None
-
-
-def _static(packet: bytes, publication: Publication) -> dict[str, Any]:
-    """What is said of names without pools: the response itself."""
-    octets = respond(packet, 0, publication.snapshot, 0, MAX_TCP)
-    assert octets is not None, "a query is never met with silence"
-    response = dns.message.from_wire(octets)
+def _in_all(paths: Iterable[Path], is_ipv4: bool) -> dict[str, Any]:
+    """Return what all ways together give: answers with their probability, RCODE, TTL and scope."""
+    shares: dict[Told, Fraction] = {}
+    rcodes: dict[int, Fraction] = {}
+    negative: list[int] = []
+    scope, exact = 0, True
+    for path in paths:
+        rcodes[path.rcode] = rcodes.get(path.rcode, Fraction(0)) + path.chance
+        scope, exact = max(scope, path.scope), exact and path.exact
+        if path.negative is not None:
+            negative.append(path.negative)
+        for record, share in path.records:
+            shares[record] = shares.get(record, Fraction(0)) + path.chance * share
     answers = [
-        {"data": str(rdata), "probability": 1.0} for rrset in response.answer for rdata in rrset
+        {
+            **record.told(),
+            "probability": float(share),
+            "exact": str(share) if exact else None,
+        }
+        for record, share in shares.items()
+        if share
     ]
-    ttls = [rrset.ttl for rrset in response.answer or response.authority]
-    told: dict[str, Any] = {
-        "rcode": RCODES[response.rcode()],
-        "answers": answers,
-        "ttl": min(ttls) if ttls else None,
-    }
-    servers = [rrset for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS]
-    if servers:
-        told["referral"] = [str(rdata) for rrset in servers for rdata in rrset]
-    return told
-
-
-def _steered(
-    publication: Publication, steered: SteeredName, spec: AnswerSpec, rule: int, usable: Usable
-) -> dict[str, Any]:
-    outcome = publication.decide(spec, usable)
-    shares = shares_of(outcome.choice) if outcome.choice is not None else {}
+    ttls = [record.ttl for record, share in shares.items() if share] or negative
     return {
-        "rcode": "SERVFAIL" if outcome.servfail else "NOERROR",
-        "owner": steered.owner,
-        "region": steered.rules[rule][0] if steered.routed else None,
-        "pools": [
-            {
-                "name": seen.name,
-                "available": seen.available,
-                "usable": seen.usable,
-                "total": seen.total,
-                "needed": seen.needed,
-                "reason": _pool_reason(seen, outcome),
-            }
-            for seen in outcome.trace
-        ],
-        "answers": [
-            {"data": _data(address, spec), "probability": float(share)}
-            for address, share in shares.items()
-        ],
-        "ttl": spec.ttl,
-        "reason": _reason(outcome, spec),
+        "rcode": RCODES[max(rcodes, key=rcodes.__getitem__)],
+        "answers": answers,
+        "ttl": min(ttls, default=None),
+        "scope": max(0, scope - 96) if is_ipv4 else scope,
     }
-
-
-def _data(address: str, spec: AnswerSpec) -> str:
-    return address + "." if spec.family == 0 else address
-
-
-def _pool_reason(seen: PoolTrace, outcome: Outcome) -> str:
-    if outcome.choice is not None and any(seen.name in d.pools for d in _draws(outcome.choice)):
-        return f"answers: {seen.reason}"
-    return f"{'not drawn' if seen.available else 'passed over'}: {seen.reason}"
-
-
-def _draws(choice: Choice) -> list[Drawn]:
-    if isinstance(choice, Drawn):
-        return [choice]
-    return [drawn for _, part in choice.parts for drawn in _draws(part)]
-
-
-def _reason(outcome: Outcome, spec: AnswerSpec) -> str:
-    if outcome.choice is None:
-        return "all_down" if outcome.all_down else spec.by
-    found = {reason_of(drawn, spec, outcome.all_down) for drawn in _draws(outcome.choice)}
-    return next(reason for reason in REASONS if reason in found)
-
-
-def shares_of(choice: Choice) -> Mapping[str, Fraction]:
-    """Return for each address the probability that an answer holds it, in the order written."""
-    shares: dict[str, Fraction] = {}
-    if isinstance(choice, Drawn):
-        return dict(zip(choice.addresses, _drawn_shares(choice), strict=True))
-    total = sum(weight for weight, _ in choice.parts)
-    for weight, part in choice.parts:
-        for address, share in shares_of(part).items():
-            shares[address] = shares.get(address, Fraction(0)) + share * weight / total
-    return shares
-
-
-def _drawn_shares(drawn: Drawn) -> list[Fraction]:
-    total = len(drawn.addresses)
-    if not drawn.ordered and drawn.take > 1:
-        return [Fraction(drawn.take, total)] * total
-    if drawn.take == 1:
-        return [Fraction(weight, sum(drawn.weights)) for weight in drawn.weights]
-    if total > SUMMED_DRAWS:
-        return _estimated_shares(drawn.weights, drawn.take)
-    one = Fraction(1) if total <= EXACT_DRAWS else 1.0
-    return [Fraction(share) for share in _summed_shares(drawn.weights, drawn.take, one)]
-
-
-@lru_cache(maxsize=256)
-def _estimated_shares(weights: tuple[int, ...], take: int) -> list[Fraction]:
-    several = Several(weights, (b"",) * len(weights), take, 0)
-    chance = Random(0)  # seeded: the same question gets the same answer
-    counts = [0] * len(weights)
-    for _ in range(ESTIMATES):
-        for index in several.indexes(chance.getrandbits(64)):
-            counts[index] += 1
-    return [Fraction(count, ESTIMATES) for count in counts]
-
-
-@lru_cache(maxsize=256)
-def _summed_shares(
-    weights: tuple[int, ...], take: int, one: Fraction | float
-) -> list[Fraction | float]:
-    """Return how likely each index is among `take` draws by weight without replacement.
-
-    one: 1 as the kind of number to calculate with
-    """
-    zero = one - one
-
-    @cache
-    def reached(drawn: int) -> Fraction | float:
-        """Return how likely exactly the indexes of this bit set are the first ones drawn."""
-        if not drawn:
-            return one
-        left = sum(weight for i, weight in enumerate(weights) if not drawn >> i & 1)
-        return sum(
-            (
-                reached(drawn & ~(1 << i)) * weight / (left + weight)
-                for i, weight in enumerate(weights)
-                if drawn >> i & 1
-            ),
-            zero,
-        )
-
-    sets = [drawn for drawn in range(1 << len(weights)) if drawn.bit_count() == take]
-    count = len(weights)
-    return [sum((reached(each) for each in sets if each >> i & 1), zero) for i in range(count)]

@@ -6,16 +6,20 @@ import logging
 import pickle
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..compiler.plan import Plan
+from ..config.load import collector_paused
 from ..config.mistakes import Mistake
-from ..serve.frames import BadFrame, Decoder, Frame
+from ..serve.frames import BadFrame, Decoder
 from ..sources.file import Look
 from .loader import mistakes_from
 
 READ_SIZE = 256 * 1024  # octets
+LOAD_TIME = 600.0  # seconds that a load may take; the largest that was measured takes 30
+LAST_WAIT = 5.0  # seconds for a loader that was killed to be gone
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +28,12 @@ log = logging.getLogger(__name__)
 class LoadReport:
     """What one load gave: a plan with pieces, or mistakes.
 
+    pieces: frames for the workers, as octets
     files: what to watch; look: how they looked when they were read; digest: hash of contents
     """
 
     plan: Plan | None = None
-    pieces: list[Frame] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
@@ -67,14 +72,20 @@ async def _run(config: Path, serials: Mapping[str, tuple[str, int]]) -> tuple[Lo
         process.stdin.write(json.dumps(serials).encode())
         process.stdin.close()
         said = bytearray()
-        report, done = await _take(_chunks(process.stdout, said))
-        status = await process.wait()
+        async with asyncio.timeout(LOAD_TIME):
+            with collector_paused():
+                report, done = await _take(_chunks(process.stdout, said))
+            status = await process.wait()
+    except TimeoutError:
+        return LoadReport(mistakes=[_died(config, f"was not done after {LOAD_TIME:g} s")]), b""
     except BadFrame as error:
         return LoadReport(mistakes=[_died(config, f"said what cannot be read: {error}")]), b""
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            with suppress(TimeoutError):  # one that hangs in the kernel, on NFS, does not end
+                async with asyncio.timeout(LAST_WAIT):
+                    await process.wait()
     if not done and not report.mistakes:
         report = LoadReport(files=report.files, look=report.look)
         report.mistakes = [_died(config, f"ended with status {status} before it was done")]
@@ -115,8 +126,8 @@ async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
     decoder = Decoder()
     plan: Plan | None = None
     done = False
-    async for octets in chunks:
-        for frame in decoder.feed(octets):
+    async for chunk in chunks:
+        for frame in decoder.feed(chunk):
             match frame:
                 case ("files", look, digest, files):
                     report.look, report.digest = look, digest
@@ -127,8 +138,8 @@ async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
                     report.warnings = texts
                 case ("plan", part):
                     plan = _grow(plan, part)
-                case ("piece", *_):
-                    report.pieces.append(frame)
+                case ("piece", octets):
+                    report.pieces.append(octets)
                 case ("done",):
                     done = True
             await asyncio.sleep(0)

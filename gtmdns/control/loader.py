@@ -10,11 +10,12 @@ standard output is frames (serve/frames.py):
     ("mistakes", ((file, line, column, key, problem), ...))   and nothing more; or
     ("warnings", (text, ...))
     ("plan", octets)       pickled parts: the Plan, then parts of its large tables
-    ("piece", kind, ...)   what the workers get
+    ("piece", octets)      a frame that the workers get
     ("done",)              without it the load failed
 """
 
 import json
+import os
 import pickle
 import sys
 import time
@@ -133,7 +134,7 @@ def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
     for part in _plan_parts(compiled.plan):
         yield "plan", pickle.dumps(part)
     for piece in compiled.pieces:
-        yield "piece", *piece
+        yield "piece", encode(("piece", *piece))
     yield ("done",)
 
 
@@ -156,14 +157,20 @@ def mistakes_from(frame: Frame) -> list[Mistake]:
     return [Mistake(*fields) for fields in frame[1]]
 
 
-def main(arguments: list[str], serials_in: str, out: BinaryIO) -> None:
+def main(arguments: list[str], serials_in: str, out: BinaryIO) -> int:
+    """Say everything to `out`. Returns the exit status: 1 where nobody listens any more."""
     serials = {
         zone: (str(value[0]), int(value[1])) for zone, value in json.loads(serials_in).items()
     }
-    for frame in frames_of(Path(arguments[0]), serials):
-        out.write(encode(frame))
-    out.flush()
+    try:
+        for frame in frames_of(Path(arguments[0]), serials):
+            out.write(encode(frame))
+        out.flush()
+    except BrokenPipeError:  # control is gone; what is left to say goes nowhere, silently
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], sys.stdin.read(), sys.stdout.buffer)
+    sys.exit(main(sys.argv[1:], sys.stdin.read(), sys.stdout.buffer))

@@ -4,15 +4,18 @@ Pieces stay the octets that the loader made. Answers alone are kept as tuples, s
 verdicts replace them; whoever connects later gets the answers of that moment.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..answers.snapshot import Settings, SnapshotBuilder, empty
 from ..compiler.build import CHUNK, Piece
-from ..compiler.decide import Outcome, Usable, decide
-from ..compiler.octets import Tags, answer_of
-from ..compiler.plan import AnswerSpec, Plan, checks_of
-from ..serve.frames import Frame, encode
+from ..compiler.decide import NOT_HELD, Decider
+from ..compiler.octets import Tags, answer_of, ttl_of
+from ..compiler.outcome import Outcome
+from ..compiler.plan import AnswerSpec, Plan
+from ..compiler.resolved import with_addresses
+from ..health.condition import Conditions
+from ..serve.frames import decode, encode
 
 Change = tuple[int, tuple[Any, ...]]  # answer number, encoded answer
 
@@ -22,6 +25,7 @@ class Publication:
 
     snapshot: control's own, for `explain`: the same octets that workers have
     secrets:  of cookies, where the configuration has none
+    resolved: the addresses of endpoints with `resolve`, by host name; whoever resolves sets it
     """
 
     def __init__(self, plan: Plan, secrets: tuple[bytes, ...] = ()) -> None:
@@ -31,6 +35,8 @@ class Publication:
         self.tags = Tags(plan.tags)
         self.specs_by_pool = plan.specs_by_pool()
         self.answers: list[tuple[Any, ...]] = []
+        self.resolved: Mapping[str, Sequence[str]] = {}
+        self._settled: dict[int, tuple[Any, ...]] = {}  # what each answer was made of
         self._octets: list[bytes | None] = []  # None: the place of the answers
         self._builder = SnapshotBuilder(0, self._settings())
         self.snapshot = empty()
@@ -50,20 +56,27 @@ class Publication:
         """Return the publication of pieces that are at hand, where nothing waits meanwhile."""
         publication = cls(plan)
         for piece in pieces:
-            publication.take(("piece", *piece))
+            publication.take(encode(("piece", *piece)))
         publication.finish(1)
         return publication
 
-    def take(self, frame: Frame) -> None:
-        """Add one ("piece", kind, ...)."""
-        kind = frame[1]
+    def take(self, octets: bytes) -> None:
+        """Add the frame of one ("piece", kind, ...)."""
+        _, kind, *rest = decode(octets)
         if kind == "answers":
             if not self.answers:
                 self._octets.append(None)
-            self.answers += frame[2]
+            self.answers += rest[0]
         else:
-            self._octets.append(encode(frame))
-        self._builder.add(frame[1:])
+            self._octets.append(octets)
+        self._builder.add((kind, *rest))
+
+    def tables(self) -> list[dict[Any, Any] | list[Any]]:
+        """Return what is large, for who frees it when this is done with."""
+        snapshot, plan = self.snapshot, self.plan
+        shards = [shard for zone in snapshot.zones.values() for shard in zone.shards]
+        return [*shards, snapshot.answers, snapshot.routed, self.answers, self._octets,
+                plan.names, plan.steered]  # fmt: skip
 
     def frames(self) -> Iterator[bytes]:
         """Yield the octets of all frames before the commit, with the answers as they stand."""
@@ -91,32 +104,48 @@ class Publication:
         self.snapshot = self._builder.finish()
         self.snapshot.generation = generation
 
-    def decide(self, spec: AnswerSpec, usable: Usable) -> Outcome:
-        return decide(spec.target, spec.family, self.plan.pools, usable, spec.when_all_down)
+    def decider(self, conditions: Conditions) -> Decider:
+        """Return what decides about many specs, as long as the conditions stay as they are."""
+        return Decider(*with_addresses(self.plan.pools, conditions, self.resolved))
 
-    def refresh(self, pools: Iterable[str], usable: Usable) -> list[Change]:
+    def decide(
+        self, spec: AnswerSpec, conditions: Conditions, held: Container[str] = NOT_HELD
+    ) -> Outcome:
+        decider = self.decider(conditions)
+        return decider.decide(spec.target, spec.family, spec.when_all_down, held)
+
+    def settle(self, number: int, outcome: Outcome) -> Change | None:
+        """Make `outcome` what an answer gives; return the change, None where it is none."""
+        spec = self.plan.specs[number]
+        ttl = ttl_of(spec.ttl, outcome.until)
+        made_of = (
+            outcome.choice, outcome.cname, outcome.servfail,
+            outcome.all_down, outcome.overridden, ttl,
+        )  # fmt: skip
+        if self._settled.get(number) == made_of:
+            return None
+        answer = answer_of(spec, outcome, self.tags)
+        code = answer.encoded()
+        self._settled[number] = made_of
+        if code == self.answers[number]:
+            return None
+        self.answers[number] = code
+        self.snapshot.answers[number] = answer
+        return number, code
+
+    def refresh(
+        self,
+        pools: Iterable[str],
+        conditions: Conditions,
+        held: Callable[[AnswerSpec], Container[str]] = lambda spec: NOT_HELD,
+    ) -> list[Change]:
         """Decide anew what looks at `pools`; keep and return the answers that are different."""
-        numbers = sorted({number for pool in pools for number in self.specs_by_pool[pool]})
+        decider = self.decider(conditions)
         changes = []
-        for number in numbers:
+        for number in sorted({number for pool in pools for number in self.specs_by_pool[pool]}):
             spec = self.plan.specs[number]
-            code = answer_of(spec, self.decide(spec, usable), self.tags).encoded()
-            if code != self.answers[number]:
-                self.answers[number] = code
-                changes.append((number, code))
-        self.snapshot.change(changes)
+            outcome = decider.decide(spec.target, spec.family, spec.when_all_down, held(spec))
+            change = self.settle(number, outcome)
+            if change is not None:
+                changes.append(change)
         return changes
-
-
-def usable_of(plan: Plan, is_usable: Mapping[tuple[str, str], bool]) -> dict[str, Sequence[bool]]:
-    """Return which endpoints are usable: those whose checks are all not down.
-
-    is_usable: by (address, check); one that is not there is not known yet, and usable
-    """
-    return {
-        name: tuple(
-            all(is_usable.get((endpoint.address, c), True) for c in checks_of(pool, endpoint))
-            for endpoint in pool.endpoints
-        )
-        for name, pool in plan.pools.items()
-    }

@@ -30,6 +30,7 @@ class WorkerLink:
     pid: int = 0
     generation: int = 0
     tcp_connections: int = 0
+    compiled: bool = False  # whether the compiled path answers
     connected_at: float = field(default_factory=time.time)  # seconds since the epoch
     sent: int = 0  # generation whose commit was sent
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,16 +42,19 @@ class Workers:
 
     on_stats: called with (pid, generation, counters, tally), the counts of one worker
     on_gone:  called with the pid of a worker that another process took the place of
+    on_link:  called with ("connected" or "gone", number, pid) of a worker
     """
 
     def __init__(
         self,
         on_stats: Callable[[int, int, dict[str, int], dict[int, int]], None],
         on_gone: Callable[[int], None],
+        on_link: Callable[[str, int, int], None] = lambda *_: None,
     ) -> None:
         self.links: set[WorkerLink] = set()
         self._on_stats = on_stats
         self._on_gone = on_gone
+        self._on_link = on_link
         self._publication: Publication | None = None
         self._server: asyncio.Server | None = None
         self._pids: dict[int, int] = {}  # by number of the worker
@@ -95,7 +99,9 @@ class Workers:
         except (OSError, BadFrame) as error:
             log.warning("worker %d: the channel broke: %s", link.number, error)
         finally:
-            self.links.discard(link)
+            if link in self.links:
+                self.links.discard(link)
+                self._on_link("gone", link.number, link.pid)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
             writer.close()
@@ -116,9 +122,11 @@ class Workers:
                 if before is not None and before != pid:  # the same process may call again
                     self._on_gone(before)
                 self.links.add(link)
+                self._on_link("connected", number, pid)
                 link.wake.set()
             case ("stats", generation, counters, tally):
                 link.tcp_connections = counters.get("tcp_connections", 0)
+                link.compiled = bool(counters.get("compiled", 0))
                 self._on_stats(link.pid, generation, counters, tally)
                 if generation != link.generation and generation >= link.sent:
                     link.generation = generation

@@ -11,89 +11,69 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from ..config.readers import body_pattern
+from . import dns, grpc, icmp, stream
+from .certificate import not_after
+from .check import Check, Exhausted, Failed, ProbeResult, tls_name, url_host
 from .reasons import exhausted, reason, status_ranges
+from .stream import Contexts
+
+__all__ = ["Check", "Exhausted", "ProbeResult", "Prober"]
 
 USER_AGENT = "gtmdns-health-check"
 DEFAULT_PORT = {"http": 80, "https": 443}
+BODY_LIMIT = 65_536  # octets of a body that are searched
 
-
-class Check(Protocol):
-    """What is asked of an endpoint; `config.model.HealthCheck` is one. Times in seconds.
-
-    `repr()` tells every field, and equal definitions compare equal.
-    """
-
-    @property
-    def type(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def host(self) -> str | None: ...
-    @property
-    def expect_status(self) -> tuple[tuple[int, int], ...]: ...
-    @property
-    def verify_tls(self) -> bool: ...
-    @property
-    def interval(self) -> float: ...
-    @property
-    def timeout(self) -> float: ...
-    @property
-    def fall(self) -> int: ...
-    @property
-    def rise(self) -> int: ...
-    @property
-    def clear(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    success: bool
-    reason: str  # "200", "503, expected 200-399", "timeout after 2 s": shown to operators as is
-    elapsed: float  # seconds
-
-
-class Exhausted(Exception):
-    """No probe was made, as this machine ran out of descriptors or memory: not a result."""
-
-
+# (address, host, check, TLS settings) -> what a success is called; a failure raises
+Kind = Callable[[str, str, Check, Contexts], Awaitable[str]]
 _sockets: ContextVar[list[socket.socket]] = ContextVar("_sockets")
 
 
 class Prober:
     """Makes probes. Holds one HTTP client, opened with the first probe that needs it.
 
-    trust: roots for `https` checks that verify; None: those of the system.
+    trust: makes a TLS context with the roots for checks that verify.
     """
 
-    def __init__(self, *, trust: ssl.SSLContext | None = None) -> None:
-        self._trust = trust
+    def __init__(self, *, trust: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:
+        self._contexts = Contexts(trust)
         self._session: aiohttp.ClientSession | None = None
+        self._kinds: dict[str, Kind] = {
+            "http": self._http,
+            "https": self._http,
+            "tcp": stream.tcp,
+            "tls": stream.tls,
+            "dns": dns.query,
+            "grpc": grpc.health,
+            "icmp": icmp.ping,
+        }
 
     async def probe(self, address: str, host: str, check: Check) -> ProbeResult:
         """Ask `address` once. A failure is a result, and `check.timeout` covers all of it.
 
         address: an IP address. host: what the configuration calls the endpoint, an address or
-        a host name; the TLS name and Host header where the check names none.
+        a host name; the TLS name and Host header where the check names none. check: of any type
+        but push, which has no probe.
         Raises Exhausted; cancellation passes through.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
         opened: list[socket.socket] = []
         _sockets.set(opened)
+        seen: list[bytes] = []
+        stream.certificates.set(seen)
         success = False
         try:
             async with asyncio.timeout(check.timeout) as timer:
-                success, why = await KINDS[check.type](self, address, host, check)
+                why = await self._kinds[check.type](address, host, check, self._contexts)
+                success = True
+        except Failed as error:
+            why = str(error)
         except (OSError, aiohttp.ClientError) as error:  # TimeoutError is an OSError
             if exhausted(error):
                 raise Exhausted(reason(error)) from error
@@ -102,7 +82,8 @@ class Prober:
         finally:
             for sock in opened:
                 _hang_up(sock)
-        return ProbeResult(success, why, loop.time() - started)
+        expires = not_after(seen[-1]) if seen else None
+        return ProbeResult(success, why, loop.time() - started, expires)
 
     async def close(self) -> None:
         """Close the HTTP client. The next probe would open another."""
@@ -129,47 +110,41 @@ class Prober:
             )
         return self._session
 
-    def tls(self, check: Check) -> ssl.SSLContext | bool:
-        if not check.verify_tls:
-            return False
-        return self._trust or True
+    async def _http(self, address: str, host: str, check: Check, contexts: Contexts) -> str:
+        """Compare the status, then the body where wanted. A redirect is an answer."""
+        url = URL(f"{check.type}://{url_host(address)}:{check.port}{check.path}", encoded=True)
+        secure = check.type == "https"
+        async with self.http_session().request(
+            check.method,
+            url,
+            headers={
+                "Host": host_header(host, check),
+                "User-Agent": USER_AGENT,
+                "Connection": "close",
+            },
+            allow_redirects=False,
+            ssl=contexts.get(check.verify_tls, "http/1.1") if secure else True,
+            server_hostname=tls_name(host, check) if secure else None,
+        ) as response:
+            status = response.status
+            if not any(low <= status <= high for low, high in check.expect_status):
+                raise Failed(f"{status}, expected {status_ranges(check.expect_status)}")
+            if check.expect_body is not None:
+                body = await _start_of_body(response)
+                if not body_pattern(check.expect_body).search(body):
+                    raise Failed(f"{status}, body without what is expected")
+        return str(status)
 
 
-async def _http(prober: Prober, address: str, host: str, check: Check) -> tuple[bool, str]:
-    """Compare the status. A redirect is an answer; the body is not read."""
-    literal = f"[{address}]" if ":" in address else address
-    url = URL(f"{check.type}://{literal}:{check.port}{check.path}", encoded=True)
-    headers = {"Host": host_header(host, check), "User-Agent": USER_AGENT, "Connection": "close"}
-    name = tls_name(host, check) if check.type == "https" else None
-    async with prober.http_session().request(
-        check.method,
-        url,
-        headers=headers,
-        allow_redirects=False,
-        ssl=prober.tls(check),
-        server_hostname=name,
-    ) as response:
-        status = response.status
-    if any(low <= status <= high for low, high in check.expect_status):
-        return True, str(status)
-    return False, f"{status}, expected {status_ranges(check.expect_status)}"
-
-
-async def _tcp(prober: Prober, address: str, host: str, check: Check) -> tuple[bool, str]:
-    """Connect and close."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, (address, check.port))
-        # Without a listener, the kernel may pick the very port it connects to and join both
-        # ends of one socket (simultaneous open, RFC 9293 section 3.5).
-        if sock.getsockname() == sock.getpeername():
-            return False, "connection refused"
-    return True, "connected"
-
-
-Kind = Callable[[Prober, str, str, Check], Awaitable[tuple[bool, str]]]
-KINDS: dict[str, Kind] = {"http": _http, "https": _http, "tcp": _tcp}
+async def _start_of_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the first BODY_LIMIT octets of the body, fewer where it ends before."""
+    body = bytearray()
+    while len(body) < BODY_LIMIT:
+        chunk = await response.content.read(BODY_LIMIT - len(body))
+        if not chunk:
+            break
+        body += chunk
+    return bytes(body)
 
 
 def host_header(host: str, check: Check) -> str:
@@ -179,16 +154,10 @@ def host_header(host: str, check: Check) -> str:
     well come by another port, and some servers compare the whole field. The endpoint itself has
     its port beside it unless that is the scheme's own.
     """
-    named = check.host or host
-    shown = f"[{named}]" if ":" in named else named
+    shown = url_host(check.host or host)
     if check.host or check.port == DEFAULT_PORT[check.type]:
         return shown
     return f"{shown}:{check.port}"
-
-
-def tls_name(host: str, check: Check) -> str:
-    """Return the name for SNI and for the certificate; an address is compared, never sent."""
-    return check.host or host
 
 
 def _open_socket(info: tuple[Any, ...]) -> socket.socket:

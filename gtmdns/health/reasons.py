@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import aiohttp
 
+CLOSED = "closed without an answer"
+
 _ERRNO = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -60,7 +62,9 @@ def reason(error: BaseException) -> str:
     if isinstance(cause, ssl.SSLError):
         return f"TLS: {(cause.reason or 'handshake failed').replace('_', ' ').lower()}"
     if isinstance(cause, aiohttp.ServerDisconnectedError):
-        return "closed without an answer"
+        return CLOSED
+    if isinstance(cause, aiohttp.ClientPayloadError):
+        return "body cut short or malformed"
     if isinstance(cause, aiohttp.ClientResponseError):  # what the parser of HTTP raises
         return "not an HTTP answer"
     number = _errno(cause)

@@ -30,6 +30,11 @@ def encode(frame: Frame) -> bytes:
     return len(body).to_bytes(LENGTH_OCTETS, "big") + body
 
 
+def decode(octets: bytes) -> Frame:
+    """Return what `encode` was given. Raises BadFrame."""
+    return _decode(memoryview(octets)[LENGTH_OCTETS:])
+
+
 class Decoder:
     """Takes octets as they come and gives whole frames."""
 

@@ -8,6 +8,7 @@ Everything a stranger could use to hold the worker up has a bound:
   idle timeout is closed, by one sweep for all
 - memory: while the answers that wait exceed HIGH_WATER, nothing is read; a query is
   at most 64 KiB
+- transfers: MAX_TRANSFERS at once, a message of each at a time
 - turns: queries are answered from one queue of connections, a few of each and
   QUERIES_PER_TURN of all in one turn of the loop, so that UDP gets its turn
 - descriptors: accepting survives their end (EMFILE)
@@ -21,24 +22,25 @@ import resource
 import select
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import getrandbits
 from time import time
 from typing import NamedTuple
 
+from ..answers.axfr import whole_zone
 from ..answers.cache import client_number
 from ..answers.responder import respond, servfail
-from ..wire.constants import HEADER, MAX_TCP
+from ..wire.constants import MAX_TCP
+from .connection import Connection
 from .log import Rarely
 from .served import Served
 
-READ_SIZE = 16_384  # octets read at once
-HIGH_WATER = 16_384  # octets of answers that wait for the client; more, and it must read first
 QUERIES_PER_SHARE = 16  # of one connection before it is the next one's turn
 QUERIES_PER_TURN = 64  # of all connections in one turn of the loop: below 1 ms
 ACCEPTS_PER_TURN = 16  # about 1 ms
 SWEEP = 0.5  # seconds between two looks for idle connections
 PAUSE = 0.1  # seconds without accepting after the kernel refused a descriptor
+MAX_TRANSFERS = 2  # zones sent at once: each takes a share of every turn until it is done
 SPARE_DESCRIPTORS = 32  # left to the channel, the logs and the interpreter
 IPV4_PREFIX = 0xFFFF  # of a client's number, above the 32 bits of its address
 DRAIN_STEP = 0.005  # seconds between two looks at what is left to answer
@@ -70,132 +72,6 @@ class TcpLimits(NamedTuple):
     idle_timeout: float = 10.0  # seconds
 
 
-class Connection:
-    """One accepted connection: octets in, octets out. Owned by its server."""
-
-    __slots__ = (
-        "active_at",
-        "client",
-        "ended",
-        "inbox",
-        "outbox",
-        "queued",
-        "reading",
-        "server",
-        "sock",
-        "writing",
-    )
-
-    def __init__(self, server: "TcpServer", sock: socket.socket, client: int, now: float) -> None:
-        self.server = server
-        self.sock = sock
-        self.client = client  # the address as an integer, IPv4 mapped
-        self.active_at = now  # when a query was whole, or answers were taken, for the last time
-        self.inbox = bytearray()  # read, not answered
-        self.outbox = bytearray()  # answered, not sent
-        self.ended = False  # nothing more will be read: the client said so, or broke the framing
-        self.queued = False  # waits for its share in the server's queue
-        self.reading = False
-        self.writing = False
-
-    def on_readable(self) -> None:
-        try:
-            octets = self.sock.recv(READ_SIZE)
-        except (BlockingIOError, InterruptedError):
-            self._settle()
-            return
-        except OSError:  # reset by the client: nobody to answer to
-            self.server.close(self)
-            return
-        self.inbox += octets
-        self.ended = not octets
-        self._settle()
-
-    def on_writable(self) -> None:
-        self._send()
-        self._settle()
-
-    def work(self, allowance: int) -> int:
-        """Answer up to `allowance` queries and return how many there were."""
-        done = start = 0
-        inbox, outbox = self.inbox, self.outbox
-        while done < allowance and len(outbox) <= HIGH_WATER and self.has_query(start):
-            length = inbox[start] << 8 | inbox[start + 1]
-            if length < HEADER:  # not DNS; what was asked before is still answered
-                self.ended = True
-                start = len(inbox)
-                break
-            response = self.server.answer(bytes(inbox[start + 2 : start + 2 + length]), self.client)
-            start += 2 + length
-            done += 1
-            if response is not None:
-                outbox += len(response).to_bytes(2, "big") + response
-        del inbox[:start]
-        if done:
-            self.server.touch(self)
-        self._send()
-        self._settle()
-        return done
-
-    def has_query(self, start: int = 0) -> bool:
-        """Return whether a whole query, or one too short to be one, stands at `start`."""
-        inbox = self.inbox
-        available = len(inbox) - start - 2
-        if available < 0:
-            return False
-        length = inbox[start] << 8 | inbox[start + 1]
-        return length <= available or length < HEADER
-
-    def _send(self) -> None:
-        if not self.outbox or self.sock.fileno() < 0:
-            return
-        try:
-            sent = self.sock.send(self.outbox)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:  # reset, or closed by the client: the answers are of no use
-            self.server.close(self)
-            return
-        del self.outbox[:sent]
-        self.server.touch(self)
-
-    def _settle(self) -> None:
-        """Wait for exactly what can go on: a share of the work, room to send, or octets to read."""
-        if self.sock.fileno() < 0:
-            return
-        full = len(self.outbox) > HIGH_WATER
-        work = not full and self.has_query()
-        if self.ended and not work and not self.outbox:
-            self.server.close(self)
-            return
-        if work and not self.queued:
-            self.server.enqueue(self)
-        self._watch(reading=not (self.ended or full or work), writing=bool(self.outbox))
-
-    def _watch(self, *, reading: bool, writing: bool) -> None:
-        loop = self.server.loop
-        if reading != self.reading:
-            self.reading = reading
-            if reading:
-                loop.add_reader(self.sock, self.on_readable)
-            else:
-                loop.remove_reader(self.sock)
-        if writing != self.writing:
-            self.writing = writing
-            if writing:
-                loop.add_writer(self.sock, self.on_writable)
-            else:
-                loop.remove_writer(self.sock)
-
-    def shut(self) -> None:
-        """Close at once. Called by the server only, which keeps the books."""
-        self._watch(reading=False, writing=False)
-        self.ended = True
-        self.inbox.clear()
-        self.outbox.clear()
-        self.sock.close()
-
-
 class TcpServer:
     """Accepts from the listening sockets that all workers share, and answers.
 
@@ -209,6 +85,7 @@ class TcpServer:
         self._listeners = listeners
         self._served = served
         self._complain_accept, self._complain_answer = Rarely(), Rarely()
+        self._complain_transfer = Rarely()
         self._by_idleness: OrderedDict[Connection, None] = OrderedDict()  # the idlest first
         self._by_client: dict[int, set[Connection]] = {}
         self._queue: deque[Connection] = deque()
@@ -319,26 +196,33 @@ class TcpServer:
             self._queue_scheduled = True
             self.loop.call_soon(self._work)
 
-    def answer(self, packet: bytes, client: int) -> bytes | None:
-        """Return the response, SERVFAIL where answering raised: one query pays, nobody else."""
-        served = self._served
+    def answer(self, packet: bytes, client: int) -> bytes | Iterator[bytes] | None:
+        """Return what to send, SERVFAIL where answering raised: one query pays, nobody else."""
+        served, limits = self._served, self.limits
         ipv4 = client >> 32 == IPV4_PREFIX
         served.counters["queries_tcp_ipv4" if ipv4 else "queries_tcp_ipv6"] += 1
+        snapshot, now, keepalive = served.snapshot, int(time()), round(10 * limits.idle_timeout)
         try:
-            return respond(
-                packet,
-                client,
-                served.snapshot,
-                getrandbits(64),
-                MAX_TCP,
-                int(time()),
-                round(10 * self.limits.idle_timeout),
-            )
+            zone = whole_zone(packet, client, snapshot, now, keepalive)
+            if zone is not None:
+                return self._transfer(packet, client, zone)
+            return respond(packet, client, snapshot, getrandbits(64), MAX_TCP, now, keepalive)
         except Exception as error:
             served.counters["dropped_failed"] += 1
             text = f"no answer over TCP could be made ({error!r}): query {packet[:512].hex()}"
             self._complain_answer.warning(log, text, self.loop.time())
             return servfail(packet)
+
+    def _transfer(
+        self, packet: bytes, client: int, zone: Iterator[bytes]
+    ) -> bytes | Iterator[bytes] | None:
+        """Return the messages of a transfer, or SERVFAIL, so that the secondary tries again."""
+        under_way = sum(connection.transfer is not None for connection in self._by_idleness)
+        if under_way >= MAX_TRANSFERS:
+            text = f"{MAX_TRANSFERS} transfers are under way, another has to wait"
+            self._complain_transfer.warning(log, text, self.loop.time())
+            return servfail(packet)
+        return zone
 
     # The books
 

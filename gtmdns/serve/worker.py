@@ -19,13 +19,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from . import compiled
 from .arguments import Arguments
 from .channel import ChannelClient
 from .lifeline import Lifeline
 from .log import ChannelHandler, Rarely
 from .served import Served
 from .tcp import TcpLimits, TcpServer
-from .udp import UdpListener
 
 DRAIN = 0.5  # seconds for what was received before SIGTERM; the parent waits three times as long
 
@@ -38,9 +38,11 @@ class Worker:
     def __init__(self, arguments: Arguments, handler: ChannelHandler) -> None:
         self._loop = asyncio.get_running_loop()
         self._number = arguments.number
-        self._served = Served()
+        self._served = Served(new_cache=compiled.new_cache)
         self._udp = {
-            number: [UdpListener(socket.socket(fileno=each), self._served) for each in descriptors]
+            number: [
+                compiled.Listener(socket.socket(fileno=each), self._served) for each in descriptors
+            ]
             for number, descriptors in arguments.udp.items()
         }
         self._reading = {self._number}  # whose UDP sockets are to be read
@@ -54,7 +56,7 @@ class Worker:
             self._served,
             handler,
             on_commit=self._on_commit,
-            gauges=lambda: {"tcp_connections": self._tcp.connections},
+            gauges=self._gauges,
         )
         self._lifeline = Lifeline.inherited(
             arguments.lifeline, self._on_line, on_gone=self._stopping.set
@@ -82,7 +84,16 @@ class Worker:
         for number in self._reading:
             self._start_reading(number)
         self._tcp.start()
+        log.info("answering by the %s path", compiled.path())
         self._lifeline.say("ready")
+
+    def _gauges(self) -> Mapping[str, int]:
+        """What "stats" tells beside the counters; the tally is read right after."""
+        compiled.settle_counts(self._served.cache)
+        return {
+            "tcp_connections": self._tcp.connections,
+            "compiled": int(compiled.path() == "compiled"),
+        }
 
     def _on_line(self, line: str) -> None:
         """The parent says whose sockets to read beside our own."""
@@ -125,8 +136,10 @@ def _readable(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-async def _main(arguments: Arguments, handler: ChannelHandler) -> None:
-    await Worker(arguments, handler).run()
+async def _main(arguments: Arguments, handler: ChannelHandler, held: list[Worker]) -> None:
+    worker = Worker(arguments, handler)
+    held.append(worker)
+    await worker.run()
 
 
 def main() -> None:
@@ -137,8 +150,9 @@ def main() -> None:
     handler = ChannelHandler(arguments.number)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     code = 1
+    held: list[Worker] = []  # until the process is gone
     try:
-        asyncio.run(_main(arguments, handler))
+        asyncio.run(_main(arguments, handler, held))
         code = 0
     except Exception:
         log.exception("the worker ends")

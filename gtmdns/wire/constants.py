@@ -18,6 +18,7 @@ SERVFAIL: Final = 2
 NXDOMAIN: Final = 3
 NOTIMP: Final = 4
 REFUSED: Final = 5
+YXDOMAIN: Final = 6
 BADVERS: Final = 16  # needs the extended bits of the OPT record
 
 RCODES: Final = MappingProxyType(
@@ -28,6 +29,7 @@ RCODES: Final = MappingProxyType(
         NXDOMAIN: "NXDOMAIN",
         NOTIMP: "NOTIMP",
         REFUSED: "REFUSED",
+        YXDOMAIN: "YXDOMAIN",
         BADVERS: "BADVERS",
     }
 )
@@ -40,13 +42,17 @@ A: Final = 1
 NS: Final = 2
 CNAME: Final = 5
 SOA: Final = 6
+PTR: Final = 12
 HINFO: Final = 13
 MX: Final = 15
 TXT: Final = 16
 AAAA: Final = 28
 SRV: Final = 33
+DNAME: Final = 39
 OPT: Final = 41
 DS: Final = 43
+SVCB: Final = 64
+HTTPS: Final = 65
 IXFR: Final = 251
 AXFR: Final = 252
 ANY: Final = 255
@@ -60,6 +66,7 @@ EXTENDED_ERROR: Final = 15  # RFC 8914
 
 # INFO-CODEs of extended errors, RFC 8914 section 4
 OTHER_ERROR: Final = 0
+NOT_ALLOWED: Final = 18  # "Prohibited"
 NOT_AUTHORITATIVE: Final = 20
 NOT_SUPPORTED: Final = 21
 

@@ -6,14 +6,14 @@ from .constants import AA, HEADER, OPCODE, QR, RD, TC
 from .query import Query
 
 
-def head(packet_flags: int, rcode: int, *, authoritative: bool) -> bytes:
-    """Return octets 2 to 5 of a response: flags and QDCOUNT 1.
+def head(packet_flags: int, rcode: int, *, authoritative: bool, questions: int = 1) -> bytes:
+    """Return octets 2 to 5 of a response: flags and QDCOUNT, 0 or 1.
 
     packet_flags: octet 2 of the query, whose opcode and RD bit are copied. RA, AD and CD
     stay clear: an authoritative server neither recurses nor validates (RFC 4035 section 3.1.6).
     """
     flags = QR | packet_flags & (OPCODE | RD) | (AA if authoritative else 0)
-    return bytes((flags, rcode & 0x0F, 0, 1))
+    return bytes((flags, rcode & 0x0F, 0, questions))
 
 
 def counts(answer: int, authority: int = 0, additional: int = 0) -> bytes:
@@ -29,7 +29,7 @@ def error_response(packet: bytes, rcode: int, query: Query | None, opt: bytes) -
     return b"".join(
         (
             packet[:2],
-            head(packet[2], rcode, authoritative=False),
+            head(packet[2], rcode, authoritative=False, questions=int(query.end > HEADER)),
             counts(0, 0, 1 if opt else 0),
             packet[HEADER : query.end],
             opt,

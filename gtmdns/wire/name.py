@@ -15,7 +15,9 @@ ROOT = WireName(b"\x00")
 MAX_NAME = 255  # octets, with length octets and final zero (RFC 1035 section 2.3.4)
 MAX_LABEL = 63  # octets, without the length octet
 
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*/+=@:#%&~!?,'<>[]{}|^`")
+_UNESCAPED = (
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*/+=@:#%&~!?,'<>[]{}|^`"
+)
 
 
 class BadName(ValueError):
@@ -90,9 +92,11 @@ def to_text(name: bytes) -> str:
 
 
 def _label_text(label: bytes) -> str:
+    if not label.translate(None, _UNESCAPED):
+        return label.decode("ascii")
     text = ""
     for octet in label:
-        if octet in _PLAIN or 65 <= octet <= 90:
+        if octet in _UNESCAPED:
             text += chr(octet)
         else:
             text += f"\\{chr(octet)}" if 33 <= octet <= 126 else f"\\{octet:03}"

@@ -23,6 +23,7 @@ from tests.example_zone import (
     HOME,
     IN_EU,
     IN_US,
+    NEGATIVE,
     OFFICE,
     US,
     address,
@@ -77,6 +78,8 @@ CASES = [
     ("loopback",                      "region",   "127.0.0.1/32",          US_ANSWER,  "127.0.0.1/32/8"),
     ("link-local",                    "region",   "169.254.1.0/24",        US_ANSWER,  "169.254.1.0/24/16"),
     ("unique local",                  "region",   "fd00::/48",             US_ANSWER,  "fd00::/48/7"),
+    ("the first address",             "region",   "::/128",                US_ANSWER,  "::/128/127"),
+    ("next to the first address",     "region",   "::1/128",               US_ANSWER,  "::1/128/127"),
     ("behind all private space",      "region",   "ff00::/16",             DEFAULT,    "ff00::/16/8"),
     ("NODATA in a region",            "down",     "192.0.2.0/24",          [],         "192.0.2.0/24/24"),
     # the answer does not depend on the client
@@ -264,8 +267,8 @@ def snapshot_of(route: RouteTable, known: tuple[tuple[int, int], ...]) -> Any:
     builder.add(("private", known))
     builder.add(("routes", (route.encode(),)))
     builder.add(("answers", tuple(fixed(address(f"192.0.2.{n}")).encoded() for n in range(3))))
-    builder.add(("routed", ((0, (0, 1, 2)),)))
-    builder.add(("zone", b"\x01z\x00", 0, b""))
+    builder.add(("routed", ((0, (0, 1, 2), False),)))
+    builder.add(("zone", b"\x01z\x00", 0, NEGATIVE))
     builder.add(
         (
             "nodes",

@@ -11,12 +11,14 @@ from hypothesis import example as case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gtmdns.answers import answer as tags
+from gtmdns.answers.answer import Fixed, leaf
 from gtmdns.answers.cache import AnswerCache, client_number
 from gtmdns.answers.responder import respond
 from gtmdns.wire.constants import MAX_TCP
 from gtmdns.wire.name import from_text
 from tests.answers.asking import rcode, told
-from tests.example_zone import EU, example
+from tests.example_zone import EU, NUMBERS, example
 from tests.laws import LAW
 
 NOW = 1_800_000_000
@@ -146,6 +148,53 @@ def test_no_secret_or_no_time_is_no_cookie():
     assert options_of(ask("www.example.com", generic(10, COOKIE), now=None)) == {}
 
 
+def only_options(*options: dns.edns.Option) -> dns.message.Message:
+    """Return a query without a question, for a cookie (RFC 7873 section 5.4)."""
+    query = dns.message.Message(id=7)
+    query.use_edns(0, options=list(options))
+    return query
+
+
+@pytest.mark.parametrize("limit", [None, MAX_TCP], ids=["UDP", "TCP"])
+def test_a_query_for_a_cookie_alone_has_no_question_and_gets_it(limit):
+    packet = only_options(generic(10, COOKIE), NSID).to_wire()
+
+    octets = respond(packet, client_number(EU), SERVED, 0, limit, NOW)
+
+    assert octets is not None
+    response = dns.message.from_wire(octets)
+    assert (response.id, rcode(response), response.flags) == (7, "NOERROR", dns.flags.QR)
+    assert [response.question, response.answer, response.authority] == [[], [], []]
+    found = options_of(response)
+    assert (found[10][:12], found[3]) == (COOKIE + b"\x01\0\0\0", b"edge-1")
+    again = respond(only_options(generic(10, found[10])).to_wire(), client_number(EU), SERVED, 0, limit, NOW)  # fmt: skip
+    assert options_of(dns.message.from_wire(again or b"")) == {10: found[10]}
+    if limit is None:
+        assert AnswerCache(SERVED).respond(packet, EU, 0, NOW) == octets
+
+
+@pytest.mark.parametrize("options", [[], [NSID], [generic(10, b"x" * 9)]])
+def test_no_question_and_no_cookie_is_formerr_with_edns(options):
+    octets = respond(only_options(*options).to_wire(), client_number(EU), SERVED, 0, None, NOW)
+
+    response = dns.message.from_wire(octets or b"")
+    assert (rcode(response), response.edns, response.options) == ("FORMERR", 0, ())
+    assert response.question == []
+
+
+@pytest.mark.parametrize("opcode", [1, 2, 4, 5, 6, 15])
+def test_not_implemented_comes_with_edns_to_who_sent_it(opcode):
+    for edns in (-1, 0):
+        query = dns.message.make_query("example.com", "SOA", use_edns=edns)
+        packet = query.to_wire()
+        packet = packet[:2] + bytes((opcode << 3,)) + packet[3:]
+
+        octets = respond(packet, client_number(EU), SERVED, 0, None, NOW)
+
+        response = dns.message.from_wire(octets or b"")
+        assert (rcode(response), response.opcode(), response.edns) == ("NOTIMP", opcode, edns)
+
+
 # TCP keepalive
 
 
@@ -168,7 +217,10 @@ def test_keepalive_with_a_time_is_formerr_over_tcp_and_ignored_over_udp():
 ERRORS = [
     # id                     qname                   type    class  RCODE       (code, text)
     ("not our zone",         "www.example.net",      "A",    "IN",  "REFUSED",  (20, None)),
-    ("a transfer",           "example.com",          "AXFR", "IN",  "REFUSED",  (21, None)),
+    ("a transfer",           "example.com",          "AXFR", "IN",  "REFUSED",  (18, None)),
+    ("its differences",      "inner.example.com",    "IXFR", "IN",  "REFUSED",  (18, None)),
+    ("a transfer of no zone", "www.example.com",     "AXFR", "IN",  "REFUSED",  (20, None)),
+    ("of nothing of ours",   "example.net",          "AXFR", "IN",  "REFUSED",  (20, None)),
     ("another class",        "www.example.com",      "A",    "HS",  "REFUSED",  (21, None)),
     ("nothing to tell",      "version.bind",         "TXT",  "CH",  "REFUSED",  (21, None)),
     ("all down",             "servfail.example.com", "A",    "IN",  "SERVFAIL", (0, "no endpoint is up")),
@@ -191,6 +243,29 @@ def test_extended_errors(qname, qtype, qclass, code, error, more):
     found = [option for option in response.options if option.otype == dns.edns.OptionType.EDE]
     assert [(option.code, option.text) for option in found] == ([error] if error else [])
     assert len(response.options) == len(more) + bool(error)
+
+
+def test_nodata_says_that_all_are_down_where_there_is_room():
+    """`when_all_down: empty`; a name that only lacks addresses of the family says nothing."""
+    snapshot = example(nsid=b"n" * 200)
+    down = Fixed(leaf(None, tags.FIRST_TAG, 1 << 8)).encoded()
+    told_before = ask("nodata.example.com", snapshot=snapshot)
+    snapshot.change([(NUMBERS["nodata"], down)])
+
+    response = ask("nodata.example.com", snapshot=snapshot)
+    crowded = ask("nodata.example.com", NSID, snapshot=snapshot, payload=512)
+    octets = respond(
+        dns.message.make_query("nodata.example.com", "A", use_edns=0).to_wire(),
+        client_number(EU), snapshot, 0, 80,
+    )  # fmt: skip
+
+    assert told_before.options == ()
+    for each in (response, crowded):
+        assert (rcode(each), each.flags & dns.flags.AA, len(each.authority)) == ("NOERROR", dns.flags.AA, 1)  # fmt: skip
+    assert options_of(response) == {15: b"\0\0no endpoint is up"}
+    assert 3 in options_of(crowded)
+    assert dns.message.from_wire(octets or b"").flags & dns.flags.TC
+    assert len(octets or b"") <= 80
 
 
 def test_no_extended_error_without_edns():

@@ -107,7 +107,7 @@ PACKETS = [
     ("a response",       bytes.fromhex("0001 8000 0001 0000 0000 0000"),              {tags.RESPONSE: 1}),
     ("no question",      bytes.fromhex("0001 0000 0000 0000 0000 0000"),              {tags.FORMERR: 1}),
     ("an update",        bytes.fromhex("0001 2800 0000 0000 0000 0000"),              {tags.NOTIMP: 1}),
-    ("an IXFR",          bytes.fromhex("0001 0000 0001 0000 0001 0000 00 00fb 0001"), {tags.REFUSED: 1}),
+    ("an IXFR",          bytes.fromhex("0001 0000 0001 0000 0000 0000 00 00fb 0001"), {tags.REFUSED: 1}),
     ("EDNS version 1",   bytes.fromhex("0001 0000 0001 0000 0000 0001 00 0001 0001 00 0029 04d0 00 01 0000 0000"), {tags.BADVERS: 1}),
 ]
 # fmt: on

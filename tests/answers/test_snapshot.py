@@ -64,7 +64,7 @@ def test_pieces_survive_marshal_and_make_the_snapshot():
 def test_nodes_may_come_in_any_number_of_pieces():
     builder = SnapshotBuilder(1, Settings())
     for kind, *rest in pieces():
-        if kind in ("nodes", "wildcards"):
+        if kind in ("nodes", "aliases", "dnames", "wildcards"):
             zone, items = rest
             for item in items:
                 builder.add((kind, zone, (item,)))
@@ -81,6 +81,21 @@ def test_nodes_may_come_in_any_number_of_pieces():
         + b"\0\1\0\1"
     )
     assert respond(packet, 0, snapshot, 0) == respond(packet, 0, EXAMPLE, 0)
+
+
+def test_a_transfer_may_come_in_parts():
+    builder = SnapshotBuilder(1, Settings())
+    for piece in pieces():
+        builder.add(piece)
+    builder.add(("transfer", 0, ((0, 9),), 7, b"soa", 5))
+    builder.add(("messages", 0, ((1, b"one"),)))
+    builder.add(("messages", 0, ((2, b"two"),)))
+
+    transfer = builder.finish().transfers[APEX]
+    assert (transfer.serial, transfer.soa, transfer.base) == (7, b"soa", 5)
+    assert (transfer.allows(9), transfer.allows(10)) == (True, False)
+    sent = list(transfer.messages(b"id" + bytes(10), 12, b"flag", b""))
+    assert [each[6:8] + each[12:] for each in sent] == [b"\0\1one", b"\0\2two"]
 
 
 def test_an_unknown_piece_is_refused():
@@ -163,6 +178,7 @@ def test_release_frees_every_node_and_answer_in_slices(monkeypatch):
         for zone in snapshot.zones.values()
         for shard in zone.shards
         for node in shard.values()
+        if isinstance(node, Watched)
     ]
     assert len(nodes) > 3 * RELEASE_STEP
     answers = len(snapshot.answers)
@@ -255,3 +271,59 @@ def test_a_name_of_127_labels_does_not_cost_127_looks():
 
     assert snapshot.zone_of(from_text("a." * 127)) is None
     assert counting.looks <= (len(INNER) + 1) // 2
+
+
+def test_beyond_the_bound_entries_are_not_shared_and_the_same(monkeypatch):
+    """Equal entries are one object as long as few different ones are known."""
+    shared = example().zone_of(APEX)
+    monkeypatch.setattr(module, "MAX_SHARED", 0)
+    alone = example().zone_of(APEX)
+    www, region = from_text("www", APEX), from_text("region", APEX)
+
+    assert alone.get(www).types == shared.get(www).types
+    assert [number for number, _ in alone.get(region).types] == [1, 28]
+
+
+NO_SOA = b"\x00\x06\x00\x01" + bytes(4) + b"\x00\x16\x00\x00" + bytes(20)
+
+
+def test_a_record_in_its_node_answers_as_the_same_record_under_a_number():
+    """Alone, behind a CNAME and in a wildcard: the same octets, and the same counts."""
+    answer = fixed(address("192.0.2.7"))
+
+    def served(entry: object) -> Any:
+        builder = SnapshotBuilder(1, Settings())
+        builder.add(("answers", (answer.encoded(),)))
+        builder.add(("zone", APEX, 1 << 20, NO_SOA))
+        names = [from_text(name, APEX) for name in ("@", "one", "*")]
+        nodes = [(names[0], 1 << 20, (), None, None)]
+        nodes += [(name, 2 << 20, ((1, entry),), None, None) for name in names[1:]]
+        builder.add(("nodes", 0, tuple(nodes)))
+        builder.add(("aliases", 0, ((from_text("alias", APEX), 3 << 20, 60, names[1]),)))
+        builder.add(("wildcards", 0, ((APEX, names[2]),)))
+        return builder.finish()
+
+    numbered, inline = served(0), served(answer.leaf.records)
+    for name in ("one", "alias", "any", "*"):
+        for qtype in (1, 28, 255):
+            packet = bytes.fromhex("0001010000010000000000") + b"\x00" + from_text(name, APEX)
+            packet += qtype.to_bytes(2) + b"\x00\x01"
+            assert respond(packet, 0, inline, 5) == respond(packet, 0, numbered, 5)
+    assert inline.tally == numbered.tally
+
+
+def test_nodes_with_equal_entries_share_them():
+    builder = SnapshotBuilder(1, Settings())
+    builder.add(("zone", APEX, 0, NO_SOA))
+    names = [from_text(name, APEX) for name in ("a", "b", "c")]
+    types = (((1, 1000), (28, 1001)), ((1, 1000), (28, 1001)), ((1, 1000),))
+    for name, each in zip(names, types, strict=True):
+        piece = ("nodes", 0, ((name, 0, each, None, None),))
+        builder.add(marshal.loads(marshal.dumps(piece)))
+    first, second, third = (builder.finish().zones[APEX].get(name) for name in names)
+
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.types is second.types
+    assert (first.types, third.types) == (types[0], types[2])

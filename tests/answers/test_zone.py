@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gtmdns.answers.pack import Records, Referral
 from gtmdns.answers.zone import Node, Zone
+from gtmdns.wire.constants import NS
 from gtmdns.wire.name import ROOT, WireName, ancestors, from_text, is_below, to_text
-from tests.example_zone import APEX, EXAMPLE
+from tests.example_zone import APEX, EXAMPLE, NEGATIVE
 from tests.laws import LAW
 
 ZONE = EXAMPLE.zones[APEX]
@@ -62,13 +64,14 @@ names = st.lists(st.sampled_from(LABELS), max_size=4).map(
 
 def build(owners: set[WireName], cuts: set[WireName]) -> Zone:
     """Make the zone z as the compiler does: empty non-terminals, nothing below cuts, wildcards hung."""
-    zone = Zone(from_text("z"), 0, b"")
+    zone = Zone(from_text("z"), 0, NEGATIVE)
     existing = {from_text("z")}
     for owner in owners | cuts:
         existing |= {owner, *ancestors(owner)} - {ROOT}
     existing = {each for each in existing if not any(is_below(each, cut) for cut in cuts)}
     for name in existing:
-        zone.add(name, Node(0, (), None, 0 if name in cuts else None))
+        referral = Referral(name, Records(NS, 60, ())) if name in cuts else None
+        zone.add(name, Node(0, (), None, referral))
     for name in existing:
         if name[:2] == b"\x01*":
             encloser = zone.get(WireName(name[2:]))

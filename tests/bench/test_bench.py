@@ -51,3 +51,13 @@ def test_peers(sender: str) -> None:
 
     assert set(costs) == {"weighted", "missing+edns"}
     assert all(0 < cost["gtmdns"] < 1000 for cost in costs.values())
+
+
+def test_verdicts() -> None:
+    words = ["--names", "200", "--pools", "40", "--verdicts", "2", "--seconds", "0.4"]
+
+    measured = json.loads(run("bench/verdicts.py", *words, "--sender", "own", "--json"))
+
+    assert 0 < measured["ratio"] < 10
+    assert measured["storm"]["lost"] == 0
+    assert measured["storm"]["verdicts"] > 0

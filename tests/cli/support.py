@@ -41,10 +41,14 @@ def run(*words: str, **environment: str) -> Result:
 
 
 class Asked:
-    """The requests that a small server got: (method, path, Authorization header)."""
+    """The requests that a small server got: (method, path, Authorization header).
+
+    bodies: what came with them, decoded JSON
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.bodies: list[Any] = []
         self.requests: list[tuple[str, str, str | None]] = []
 
 
@@ -56,13 +60,16 @@ def answering(status: int, body: Any, kind: str = "application/json") -> Iterato
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name
             asked.requests.append((self.command, self.path, self.headers["Authorization"]))
+            length = int(self.headers["Content-Length"] or 0)
+            if length:
+                asked.bodies.append(json.loads(self.rfile.read(length)))
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(octets)))
             self.end_headers()
             self.wfile.write(octets)
 
-        do_POST = do_GET  # noqa: N815
+        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

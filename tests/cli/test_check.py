@@ -7,7 +7,7 @@ from tests.cli.support import CONFIG, run
 
 def test_a_good_configuration(tmp_path: Path) -> None:
     path = tmp_path / "gtmdns.yaml"
-    path.write_text(CONFIG)
+    path.write_text(CONFIG.replace(', "2001:db8::9"', ""))
 
     result = run("check", str(path))
 

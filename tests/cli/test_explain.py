@@ -26,30 +26,50 @@ def told(*words: str) -> dict[str, Any]:
 
 
 def test_text(config: str) -> None:
-    result = run("explain", config, "www.example.test", "A", "--from", EAST)
+    result = run("explain", config, "www.example.test", "A", "--from", EAST, "--down", "192.0.2.1")
 
     assert result.exit_code == 0
-    lines = [" ".join(line.strip(" ├└─│").split()) for line in result.stdout.splitlines()]
-    assert [line for line in lines if line] == [
+    assert result.stdout.splitlines() == [
         f"www.example.test A for {EAST}",
-        "zone example.test",
-        "rule east (by its region), scope /24",
-        "pools",
-        "home: answers: 2 of 2 endpoints usable",
-        "NOERROR, TTL 17, because of: region",
-        "answer in this share of answers",
-        "192.0.2.1 50.0000%",
-        "192.0.2.2 50.0000%",
+        "NOERROR, TTL 17, scope /24, because of: region",
+        "  of answers  record",
+        "        100%  192.0.2.2",
+        "why",
+        f"├── client {EAST}: the address that asks; nothing is known of it",
+        "│   └── in east: network 203.0.113.0/24",
+        "├── health: not known from a file: all counts as up",
+        "├── assumed down: 192.0.2.1",
+        "├── name: the record www, in the zone example.test",
+        "├── rules: tried from the top",
+        "│   ├── matched east: network 203.0.113.0/24",
+        "│   └── not tried: default",
+        "├── target: a chain, the first that is available answers",
+        "│   ├── answers: home, 1 of 2 endpoints usable",
+        "│   │   ├── 192.0.2.1: down, assumed down",
+        "│   │   └── 192.0.2.2: 100%",
+        "│   └── not needed: away, 1 of 1 endpoints usable",
+        "├── TTL 17: as configured",
+        "└── scope /24: every address in 203.0.113.0/24 gets the rule east",
     ]
+
+
+def test_80_columns_hold_every_line(config: str) -> None:
+    """Also where a sentence is longer: it goes on under its own branch."""
+    name = f"{'long-label-of-a-name.' * 5}example.test"
+
+    lines = run("explain", config, name, "--from", EAST, COLUMNS="80").stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("│   ") and "wildcard" in line for line in lines)
 
 
 # fmt: off
 TEXTS = [
     # name and type, client, words that the text must have
-    (("www.example.test",), "198.51.100.1", "rule default (the default rule), scope /"),
+    (("www.example.test",), "198.51.100.1", "matched default: what no other rule holds"),
     (("www.example.test", "TXT"), EAST, "NODATA, TTL 30"),
     (("no.example.test",), EAST, "NXDOMAIN, TTL 30, because of: static"),
-    (("ns1.example.test",), EAST, "the client does not matter, scope /0"),
+    (("ns1.example.test",), EAST, "scope /0: the answer does not depend on the client"),
     (("x.sub.example.test",), EAST, "a referral to ns.other.test., TTL 60"),
     (("text.example.test", "TXT"), EAST, '"[bold]brackets[/] and [/]"'),
     (("[/].example.test",), EAST, "[/].example.test A for"),
@@ -72,7 +92,16 @@ def test_json_is_all_of_it(config: str) -> None:
     answer = told(config, "www.example.test", "--from", "198.51.100.1")
 
     assert answer["region"] == "default"
-    assert answer["answers"] == [{"data": "192.0.2.9", "probability": 1.0}]
+    assert answer["answers"] == [
+        {
+            "name": "www.example.test",
+            "type": "A",
+            "ttl": 17,
+            "data": "192.0.2.9",
+            "probability": 1.0,
+            "exact": "1",
+        }
+    ]
     assert set(answer) >= {"region", "pools", "answers", "ttl", "scope", "reason"}
 
 
@@ -84,6 +113,7 @@ DOWN = [
     (("192.0.2.1", "192.0.2.2"),           {"192.0.2.9"}, "failover"),
     (("home", "away"),                     {"192.0.2.1", "192.0.2.2"}, "all_down"),
     (("home", "192.0.2.9"),                {"192.0.2.1", "192.0.2.2"}, "all_down"),
+    (("home/192.0.2.2",),                  {"192.0.2.1"}, "region"),
     (("2001:DB8:0::9",),                   {"192.0.2.1", "192.0.2.2"}, "region"),
     (("N1.example.net.",),                 {"192.0.2.1", "192.0.2.2"}, "region"),
 ]
@@ -103,11 +133,13 @@ def test_down(config: str, down: tuple[str, ...], answers: set[str], reason: str
 # fmt: off
 ENDS = [
     # words after the configuration -> exit status, words of the error
-    (("www.example.test", "--from", EAST, "--down", "nobody"),  2, "--down nobody: no pool and no address"),
+    (("www.example.test", "--from", EAST, "--down", "nobody"),  2, "'nobody' is no pool and no address"),
     (("www.example.test", "--from", "nowhere"),                 2, "is no address"),
     (("www.example.test", "NONSENSE", "--from", EAST),          2, "is no record type"),
     (("a..b", "--from", EAST),                                  2, "empty label"),
     (("www.example.test",),                                     2, "Missing option '--from'"),
+    (("www.example.test", "--subnet", "203.0.113.7/24"),        2, "is no subnet"),
+    (("www.example.test", "--from", EAST, "--up", "away/192.0.2.1"), 2, "to be assumed up"),
     (("www.example.test", "A", "more", "--from", EAST),         2, "expected CONFIG NAME [TYPE]"),
     (("www.example.net", "--from", EAST),                       1, ""),  # REFUSED
     (("fail.example.test", "--from", EAST, "--down", "home"),   1, ""),  # SERVFAIL
@@ -156,10 +188,15 @@ def test_a_server_that_says_no(status: int, code: int) -> None:
     assert "because of this" in result.stderr
 
 
-def test_a_running_server_is_not_told_what_to_assume() -> None:
-    result = run(
-        "explain", "a.test", "--from", EAST, "--admin", "http://127.0.0.1:1", "--down", "x"
-    )
+def test_a_running_server_is_told_what_to_assume(config: str) -> None:
+    answer = told(config, "www.example.test", "--from", EAST)
+    with answering(200, answer) as server:
+        run(
+            "explain", "www.example.test", "--subnet", "203.0.113.0/24", "--admin", server.url,
+            "--down", "home/192.0.2.1", "--down", "away", "--up", "2001:db8::9",
+        )  # fmt: skip
 
-    assert result.exit_code == 2
-    assert "a running server tells what is" in result.stderr
+    [(_, path, _)] = server.requests
+    assert path.endswith(
+        "type=A&subnet=203.0.113.0%2F24&down=home%2F192.0.2.1&down=away&up=2001%3Adb8%3A%3A9"
+    )

@@ -82,4 +82,4 @@ def test_explain_of_servfail_tells_no_ttl(tmp_path: Path) -> None:
     done = run("explain", str(file), "www.example.com", "--from", "192.0.2.9", "--down", "one")
 
     assert done.exit_code == 1
-    assert "SERVFAIL, because of: all_down" in done.output
+    assert "SERVFAIL, scope /0, because of: all_down" in done.output

@@ -15,7 +15,7 @@ import dns.rrset
 import pytest
 from click.testing import CliRunner, Result
 
-from gtmdns.cli.measure import command
+from gtmdns.cli.main import main
 
 HANGZHOU, BEIJING = "101.37.0.0/24", "101.200.0.0/24"
 
@@ -137,7 +137,7 @@ def responder() -> Iterator[Responder]:
 
 
 def run(responder: Responder, *words: str) -> Result:
-    return CliRunner().invoke(command, [*words, "--server", f"127.0.0.1:{responder.port}"])
+    return CliRunner().invoke(main, ["measure", *words, "--server", f"127.0.0.1:{responder.port}"])
 
 
 def results(result: Result) -> list[dict]:
@@ -266,7 +266,7 @@ def test_nobody_listens() -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
 
-    result = CliRunner().invoke(command, ["a.example", "--server", f"127.0.0.1:{port}"])
+    result = CliRunner().invoke(main, ["measure", "a.example", "--server", f"127.0.0.1:{port}"])
 
     assert result.exit_code == 3
     assert result.stderr == f"127.0.0.1 port {port}: Connection refused\n"
@@ -286,7 +286,7 @@ def test_nobody_listens() -> None:
     ids=" ".join,
 )
 def test_wrong_usage(words: list[str]) -> None:
-    result = CliRunner().invoke(command, words)
+    result = CliRunner().invoke(main, ["measure", *words])
 
     assert result.exit_code == 2
     assert result.stderr.startswith("Usage:")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from tests.cli.support import CONFIG, run
@@ -142,3 +143,19 @@ def test_wrong_options(
 
     assert result.exit_code == 2
     assert words[0] in result.stderr
+
+
+def test_warnings_are_left_to_the_log(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Control logs them with every load, in the format of the log; `check` prints them."""
+    config.write_text(CONFIG.replace("ttl: 17", "ttl: 300"))
+    told: list[str] = []
+    monkeypatch.setattr(click, "echo", lambda text, **_: told.append(text))
+
+    become(monkeypatch, str(config))
+
+    assert told == []
+    assert capfd.readouterr().err == ""
+    run("check", str(config))
+    assert any("300 s is longer than the 17 s" in text for text in told)

@@ -7,12 +7,14 @@ the route whose facts hold.
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from math import atan2, cos, hypot, radians, sin
 from pathlib import Path
 from typing import Any
 
 import maxminddb
 
 Network = IPv4Network | IPv6Network
+Place = tuple[float, float]  # latitude, longitude
 V4 = 0xFFFF << 32
 
 
@@ -50,6 +52,16 @@ def plain(number: int) -> IPv4Address | IPv6Address:
     if address.teredo is not None:
         return address.teredo[1]
     return address
+
+
+def apart(one: Place, other: Place) -> float:
+    """Kilometres, by the angle between two vectors: another formula than that of the program."""
+    (x, y, z), (u, v, w) = (
+        (cos(radians(a)) * cos(radians(b)), cos(radians(a)) * sin(radians(b)), sin(radians(a)))
+        for a, b in (one, other)
+    )
+    cross = hypot(y * w - z * v, z * u - x * w, x * v - y * u)
+    return 6371.0088 * atan2(cross, x * u + y * v + z * w)
 
 
 CONTINENT = {"CN": "AS", "JP": "AS", "DE": "EU", "US": "NA"}

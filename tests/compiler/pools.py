@@ -2,7 +2,7 @@
 
 Endpoints: a1 a2 in pool a; b1 b2 in b; c1 in c; w1 (weight 3), w2 (1) and the spare w0 (0) in w;
 x1 and x6 (IPv6) in dual; y6 in six; h1 to h4 in half, which needs 50 % of each family, and h6; t1
-to t3 in two, which needs two; n1 n2 are host names in names, m1 in more.
+to t3 in two, which needs two; c1 z1 z2 in hashed, of weights 1 2 4; n1 n2 are host names in names, m1 in more.
 """
 
 from fractions import Fraction
@@ -10,7 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gtmdns.compiler.decide import Choice, Drawn, Outcome
+from gtmdns.compiler.draws import Choice, Drawn, draws_of
+from gtmdns.compiler.outcome import Outcome
 from gtmdns.config.model import (
     AllOf,
     Chain,
@@ -23,7 +24,8 @@ from gtmdns.config.model import (
     Weights,
 )
 from gtmdns.config.targets import parse_target
-from gtmdns.control.explain import shares_of
+from gtmdns.control.shares import shares_of
+from gtmdns.health.condition import WELL, Condition
 
 ADDRESSES = {
     **{name: f"192.0.2.{n}" for n, name in enumerate(["a1", "a2", "b1", "b2", "c1", "w1", "w2", "w0", "x1"], 1)},
@@ -60,6 +62,7 @@ POOLS = {
     "one_percent": pool("h1 h2", min_available=Minimum(percent=1), max_answers=1),
     "two": pool("t1 t2 t3", min_available=Minimum(count=2), max_answers=1),
     "many": pool("t1 t2 t3", min_available=Minimum(count=9), max_answers=1),
+    "hashed": pool("c1 z1 z2", 1, 2, 4, select="hash", max_answers=2),
     "names": pool("n1 n2"),
     "names_w": pool("n1 n2", 9, 1),
     "more": pool("m1"),
@@ -73,11 +76,13 @@ def target_of(spelling: Any) -> Target:
     return target
 
 
-def usable(down: str) -> dict[str, tuple[bool, ...]]:
-    """Return what is usable where these endpoints are down."""
-    dead = {ADDRESSES[name] for name in down.split()}
+def usable(down: str, barred: str = "") -> dict[str, tuple[Condition, ...]]:
+    """Return the conditions in which these endpoints are down, and those overridden down."""
+    found = {ADDRESSES[name]: Condition(usable=False) for name in down.split()}
+    for name in barred.split():
+        found[ADDRESSES[name]] = Condition(usable=False, barred=True, overridden=True)
     return {
-        name: tuple(endpoint.address not in dead for endpoint in pool.endpoints)
+        name: tuple(found.get(endpoint.address, WELL) for endpoint in pool.endpoints)
         for name, pool in POOLS.items()
     }
 
@@ -89,11 +94,7 @@ def shares(outcome: Outcome) -> dict[str, Fraction] | None:
 
 
 def draws(choice: Choice | None) -> list[Drawn]:
-    if choice is None:
-        return []
-    if isinstance(choice, Drawn):
-        return [choice]
-    return [drawn for _, part in choice.parts for drawn in draws(part)]
+    return [] if choice is None else draws_of(choice)
 
 
 def targets(names: list[str]) -> st.SearchStrategy[Target]:

@@ -5,14 +5,9 @@ from typing import Any
 
 import pytest
 
-from gtmdns.compiler.decide import (
-    MAX_COMBINATIONS,
-    Outcome,
-    TooManyCombinations,
-    decide,
-    most_parts,
-    needed_of,
-)
+from gtmdns.compiler.decide import decide, needed_of
+from gtmdns.compiler.draws import MAX_COMBINATIONS, TooManyCombinations, most_parts
+from gtmdns.compiler.outcome import Outcome
 from gtmdns.config.model import Minimum, PoolRef
 from tests.compiler.pools import POOLS, draws, shares, target_of, usable
 

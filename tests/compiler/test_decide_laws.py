@@ -1,27 +1,39 @@
 """Laws of decisions. The model here says again, in another way, what docs/decisions.md says."""
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtmdns.compiler.decide import Choice, Drawn, decide
-from gtmdns.config.model import Chain, Endpoint, Member, PoolRef, Target, Weights
-from gtmdns.control.explain import shares_of
+from gtmdns.compiler.decide import Decider, decide
+from gtmdns.compiler.draws import Choice, Drawn
+from gtmdns.compiler.outcome import Outcome
+from gtmdns.config.model import (
+    Chain,
+    Endpoint,
+    FallbackCname,
+    FallbackPools,
+    Member,
+    PoolRef,
+    Target,
+    Weights,
+    WhenAllDown,
+)
+from gtmdns.control.shares import shares_of
+from gtmdns.health.condition import Conditions
 from tests.compiler.pools import ADDRESS_TARGETS, ADDRESSES, DEAD, FAMILIES, POOLS, draws, usable
 from tests.compiler.support import LAW
 
 Mixture = list[tuple[Fraction, dict[str, int], int, bool]]  # share, weights, how many, by weight
 
 
-def up_in(name: str, family: int, up: Mapping[str, tuple[bool, ...]]) -> list[Endpoint]:
+def up_in(name: str, family: int, up: Conditions) -> list[Endpoint]:
     pairs = zip(POOLS[name].endpoints, up[name], strict=True)
-    return [endpoint for endpoint, ok in pairs if ok and endpoint.family == family]
+    return [e for e, condition in pairs if condition.usable and e.family == family]
 
 
-def model(target: Target, family: int, up: Mapping[str, tuple[bool, ...]], minima: bool) -> Mixture:
+def model(target: Target, family: int, up: Conditions, minima: bool) -> Mixture:
     """Return the mixture of draws that `target` stands for; empty where it is not available."""
     if isinstance(target, PoolRef):
         pool, endpoints = POOLS[target.pool], up_in(target.pool, family, up)
@@ -31,7 +43,7 @@ def model(target: Target, family: int, up: Mapping[str, tuple[bool, ...]], minim
         needed = wanted.count if wanted.count is not None else max(1, -(-percent * total // 100))
         if not endpoints or (minima and len(endpoints) < needed):
             return []
-        weighted = pool.select == "weighted"
+        weighted = pool.select in ("weighted", "hash")
         weights = {e.address: (e.weight or 0) if weighted else 1 for e in endpoints}
         positive = {address: weight for address, weight in weights.items() if weight}
         weights = positive or dict.fromkeys(weights, 1)
@@ -96,37 +108,111 @@ def test_decisions_are_those_of_the_model(target: Target, family: Any, down: str
     assert outcome.all_down == (bool(expected) and not model(target, family, up, minima=True))
 
 
-@LAW
-@given(
-    target=ADDRESS_TARGETS,
-    family=FAMILIES,
-    down=DEAD,
-    policy=st.sampled_from(["serve_all", "empty", "servfail"]),
-)
-def test_nothing_down_is_answered_while_anything_of_the_family_is_usable(
-    target: Target, family: Any, down: str, policy: str
-) -> None:
-    """In the whole target, spares and pools below their minimum included."""
-    dead = {ADDRESSES[name] for name in down.split()}
-    outcome = decide(target, family, POOLS, usable(down), policy)
+WHEN_ALL_DOWN = st.sampled_from(
+    ["serve_all", "empty", "servfail", FallbackCname("sorry.test.")]
+) | ADDRESS_TARGETS.map(FallbackPools)
 
-    of_family = {
+
+def of_family(target: Target, family: int) -> set[str]:
+    return {
         endpoint.address
         for seen in all_pools(target)
         for endpoint in POOLS[seen].endpoints
         if endpoint.family == family
     }
-    answered = {address for drawn in draws(outcome.choice) for address in drawn.addresses}
-    if of_family - dead:
+
+
+@LAW
+@given(
+    target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD, barred=DEAD,
+    held=st.sets(st.sampled_from(sorted(POOLS))), policy=WHEN_ALL_DOWN,
+)  # fmt: skip
+def test_nothing_down_is_answered_while_anything_of_the_family_is_usable(
+    target: Target, family: Any, down: str, barred: str, held: set[str], policy: WhenAllDown
+) -> None:
+    """In the whole target, spares and pools below their minimum included.
+
+    And never what an override bars, whatever is usable.
+    """
+    out = {ADDRESSES[name] for name in barred.split()}
+    dead = out | {ADDRESSES[name] for name in down.split()}
+    outcome = decide(target, family, POOLS, usable(down, barred), policy, held)
+
+    there, answered = of_family(target, family), addresses(outcome)
+    assert not answered & out
+    if there - dead:
         assert answered
-        assert not answered & dead
-    elif of_family:
-        assert bool(answered) == (policy == "serve_all")
-        assert outcome.servfail == (policy == "servfail")
-    else:
+        assert answered <= there - dead
+        assert outcome.cname is None
+    elif not there:
         assert not answered
         assert not outcome.servfail
-    assert answered <= of_family
+    elif policy == "serve_all":
+        assert answered <= there
+        assert bool(answered) == bool(there - out) == (not outcome.servfail)
+    elif isinstance(policy, FallbackPools):
+        spare = of_family(policy.target, family)
+        assert answered <= (spare - dead or spare)
+        assert outcome.servfail == (bool(spare) and not spare - out)
+        assert bool(answered) == bool(spare - out)
+    elif isinstance(policy, FallbackCname):
+        other = of_family(target, 4) | of_family(target, 6)
+        assert outcome.cname == (None if other - dead else "sorry.test.")
+        assert not answered
+    else:
+        assert not answered
+        assert outcome.servfail == (policy == "servfail")
+
+
+def addresses(outcome: Outcome) -> set[str]:
+    return {address for drawn in draws(outcome.choice) for address in drawn.addresses}
+
+
+@LAW
+@given(
+    target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD,
+    held=st.sets(st.sampled_from(sorted(POOLS))),
+)  # fmt: skip
+def test_what_is_held_back_answers_only_where_it_is_told(
+    target: Target, family: Any, down: str, held: set[str]
+) -> None:
+    """Being held back never empties an answer, and a target without a chain knows none of it."""
+    free = decide(target, family, POOLS, usable(down))
+    kept = decide(target, family, POOLS, usable(down), held=held)
+
+    assert (kept.choice is None) == (free.choice is None)
+    assert kept.all_down == free.all_down
+    used = {name for drawn in draws(kept.choice) for name in drawn.pools}
+    assert kept.returned <= used & held
+    if isinstance(target, Chain) and not kept.all_down:
+        assert used & held == kept.returned
+    if not has_chain(target):
+        assert kept.choice == free.choice
+        assert not kept.returned
+
+
+def has_chain(target: Target) -> bool:
+    if isinstance(target, PoolRef):
+        return False
+    members = (m.target if isinstance(m, Member) else m for m in target.members)
+    return isinstance(target, Chain) or any(map(has_chain, members))
+
+
+@settings(LAW, max_examples=60)
+@given(target=ADDRESS_TARGETS, family=FAMILIES, down=DEAD, policy=WHEN_ALL_DOWN)
+def test_one_decider_for_many_decides_as_one_for_each(
+    target: Target, family: Any, down: str, policy: WhenAllDown
+) -> None:
+    """What it keeps of a pool from one decision serves the next: nothing leaks between them."""
+    conditions = usable(down)
+    decider = Decider(POOLS, conditions)
+    for other in (4, 6, 0):
+        for name in POOLS:
+            decider.decide(Chain((PoolRef(name), target)), other, policy)  # type: ignore[arg-type]
+
+    assert decider.decide(target, family, policy) == decide(
+        target, family, POOLS, conditions, policy
+    )
 
 
 def all_pools(target: Target) -> set[str]:

@@ -137,10 +137,11 @@ def test_fields_of_all_types_are_read_as_maxminddb_does(tmp_path: Path) -> None:
     with maxminddb.open_database(path) as reader:
         expected = [reader.get("2001:db8::1"), reader.get("1.2.3.4")]
 
-    for keys in ({"text", "a"}, {"yes"}, {"same", "a"}):
+    for keys in ({*record, "a"}, {"text", "a"}, {"yes"}, {"same", "a"}):
         found = [value for _, value in Mmdb(path).records(keys)]
         assert len(found) == 2
-        assert all(value in found for value in expected)
+        for value in expected:
+            assert {key: value[key] for key in keys & value.keys()} in found
 
 
 def test_records_that_differ_elsewhere_are_one(tmp_path: Path) -> None:
@@ -218,7 +219,7 @@ def test_pointers_of_all_lengths(tmp_path: Path) -> None:
     path = handmade(tmp_path / "p.mmdb", bytes(data), (1_000_000, 1_050_000))
     china = {"iso_code": "CN"}
 
-    found = [record for _, record in Mmdb(path).records({"country"})]
+    found = [record for _, record in Mmdb(path).records({"country", "far", "list", "map"})]
 
     with maxminddb.open_database(path) as reader:
         expected = [reader.get("1.0.0.0"), reader.get("200.0.0.0")]
@@ -237,7 +238,7 @@ def test_records_without_an_end_are_refused(tmp_path: Path) -> None:
     for data, problem in ((itself, "has no end"), (endless, "has no end")):
         file = Mmdb(handmade(tmp_path / "x.mmdb", data, (0, 0)))
         with pytest.raises(BadMmdb, match=problem):
-            list(file.records({"b"}))
+            list(file.records({"a"}))
 
 
 def _networks(draw: random.Random, count: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The answers that workers hold give exactly the shares that `explain` prints: tickets counted."""
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtmdns.answers.answer import FIRST_TAG, Fixed, Weighted, decode
-from gtmdns.compiler.decide import Drawn, Family, Mixed, Outcome, decide
-from gtmdns.compiler.octets import Tags, answer_of
+from gtmdns.answers.answer import FIRST_TAG, Fixed, Hashed, Weighted, decode
+from gtmdns.compiler.decide import decide
+from gtmdns.compiler.draws import Drawn, Family, Mixed
+from gtmdns.compiler.octets import Tags, answer_of, hash_key
+from gtmdns.compiler.outcome import Outcome
 from gtmdns.compiler.plan import AnswerSpec
-from gtmdns.config.model import PoolRef, Target
-from gtmdns.control.explain import shares_of
+from gtmdns.config.model import PoolRef, Target, TtlRange
+from gtmdns.control.shares import shares_of
 from tests.compiler.pools import (
     ADDRESS_TARGETS,
     ADDRESSES,
@@ -153,7 +156,7 @@ def test_an_answer_without_records_carries_its_rcode(policy: str, rcode: int) ->
     chosen = decode(answer_of(spec, decided(spec, "a1 a2"), Tags([])).encoded()).choose(0)
 
     assert chosen[2] is None
-    assert int.from_bytes(chosen[0][:2]) == rcode
+    assert tuple(chosen[0][:2]) == (1, rcode), "all are down"
 
 
 def test_tags_keep_their_numbers_and_only_grow() -> None:
@@ -176,8 +179,8 @@ def test_one_endpoint_needs_no_table() -> None:
 def test_products_of_weights_stay_exact() -> None:
     """A million to one, four times nested: no float is anywhere near."""
     million = 1_000_000
-    parts: Any = Drawn(("c",), ("192.0.2.5",), (1,), 1, False)
-    other = Drawn(("a",), ("192.0.2.1",), (1,), 1, False)
+    parts: Any = Drawn(("c",), ("192.0.2.5",), (1,), 1, "ordered")
+    other = Drawn(("a",), ("192.0.2.1",), (1,), 1, "ordered")
     for _ in range(4):
         parts = Mixed(((million, parts), (1, other)))
     spec = spec_of(PoolRef("c"), 4)
@@ -186,3 +189,33 @@ def test_products_of_weights_stay_exact() -> None:
 
     assert held["192.0.2.5"] == Fraction(million, million + 1) ** 4
     assert sum(held.values()) == 1
+
+
+def test_the_key_of_an_endpoint_is_the_same_in_every_version() -> None:
+    """Another one would move the clients of `select: hash` at an upgrade."""
+    assert hash_key("192.0.2.1") == 0xFF9D3FE99D5632D5
+    assert hash_key("2001:db8::1") == 0x615B9E015024CABA
+
+
+def test_one_usable_endpoint_is_hashed_for_nobody() -> None:
+    spec = spec_of(PoolRef("hashed"), 4)
+
+    assert isinstance(answer_of(spec, decided(spec, ""), Tags([])), Hashed)
+    assert not answer_of(spec, decided(spec, "c1 z1"), Tags([])).by_client
+
+
+@pytest.mark.parametrize(("until", "ttl"), [(2.9, 5), (17.8, 17), (1000.0, 60), (float("inf"), 60)])
+def test_every_record_has_the_ttl_of_the_moment(until: float, ttl: int) -> None:
+    """In a mixture too, and the CNAME of a fallback."""
+    spec = AnswerSpec(target_of({"a": 1, "both_b": 1}), 4, TtlRange(5, 60), "serve_all", "default")
+    outcome = replace(decided(spec, ""), until=until)
+    alias = Outcome(None, all_down=True, until=until, cname="sorry.test.")
+
+    for draw in range(0, 1 << 64, 1 << 60):
+        octets = answer_of(spec, outcome, Tags([])).choose(draw)[2] or b""
+        assert {int.from_bytes(octets[at + 6 : at + 10]) for at in range(0, len(octets), 16)} == {
+            ttl
+        }
+    octets = answer_of(spec, alias, Tags([])).choose(0)[2] or b""
+    assert octets[2:10] == b"\0\5\0\1" + ttl.to_bytes(4)
+    assert records_of(answer_of(spec, alias, Tags([])).choose(0)) == ["sorry.test"]

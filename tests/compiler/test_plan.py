@@ -3,6 +3,7 @@
 import pytest
 
 from gtmdns.compiler.plan import Plan, all_usable, checks_of, name_text
+from gtmdns.health.condition import WELL
 from gtmdns.wire.name import from_text
 from tests.compiler.support import compile_text, with_records
 
@@ -80,9 +81,9 @@ def test_which_steered_name_answers(plan: Plan, qname: str, owner: str | None) -
 
 def test_all_usable(plan: Plan) -> None:
     assert all_usable(plan.pools) == {
-        "home": (True, True, True),
-        "away": (True, True),
-        "plain": (True,),
+        "home": (WELL, WELL, WELL),
+        "away": (WELL, WELL),
+        "plain": (WELL,),
     }
 
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gtmdns.compiler.geodata import BadDatabase, builtin_databases
-from gtmdns.compiler.regions import client_of, compile_routes, regions_of
+from gtmdns.compiler.geodata import BadDatabase, builtin_databases, client_of
+from gtmdns.compiler.regions import Route, TooManyLines, compile_routes, regions_of
 from tests.compiler.judge import (
     Judge,
     Network,
@@ -112,7 +112,7 @@ def test_rules_and_scopes_are_those_of_the_judge(
     route = tuple(regions)
     judge = Judge(route, regions, files)
 
-    [table] = compile_routes([route], regions, files).tables
+    [table] = compile_routes([Route(route)], regions, files).tables
 
     for number in sorted(edges(found, 0))[:: max(1, len(found) // 2)] + asked:
         rule, scope = table.find_with_scope(number)
@@ -138,7 +138,7 @@ def test_hangzhou_and_beijing_by_a_file_of_provinces(tmp_path: Path) -> None:
         "north": Region(subdivisions=("CN-BJ",)),
     }
 
-    [table] = compile_routes([("east", "north")], regions, [path]).tables
+    [table] = compile_routes([Route(("east", "north"))], regions, [path]).tables
 
     assert table.find_with_scope(client("198.51.100.1")) == (0, 96 + 25)
     assert table.find_with_scope(client("198.51.100.200")) == (1, 96 + 25)
@@ -160,7 +160,7 @@ def test_first_file_that_knows_a_kind_wins(tmp_path: Path) -> None:
     }
 
     def rules(*files: Path) -> list[int]:
-        [table] = compile_routes([tuple(regions)], regions, files).tables
+        [table] = compile_routes([Route(tuple(regions))], regions, files).tables
         return [
             table.find(client(text))
             for text in ("192.0.2.1", "192.0.2.129", "192.0.3.1", "192.0.4.1")
@@ -183,7 +183,7 @@ def test_first_file_that_knows_a_kind_wins(tmp_path: Path) -> None:
 def test_networks_that_carry_ipv4_are_ipv4(written: str, meant: str) -> None:
     asked = [client(text) for text in ("10.0.0.1", "10.9.9.9", "11.0.0.1", "2002:a00:1::5", "::1")]
     tables = [
-        compile_routes([("office",)], {"office": networks(text)}, []).tables[0]
+        compile_routes([Route(("office",))], {"office": networks(text)}, []).tables[0]
         for text in (written, meant)
     ]
 
@@ -195,7 +195,7 @@ def test_networks_that_carry_ipv4_are_ipv4(written: str, meant: str) -> None:
 
 def test_all_of_ipv6_is_not_ipv4_in_disguise() -> None:
     """::/0 means IPv6: who comes by NAT64, 6to4 or Teredo counts as IPv4."""
-    [table] = compile_routes([("six",)], {"six": networks("::/0")}, []).tables
+    [table] = compile_routes([Route(("six",))], {"six": networks("::/0")}, []).tables
 
     assert table.find(client("2001:db8::1")) == 0
     for text in ("192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1", "2001::1"):
@@ -205,7 +205,7 @@ def test_all_of_ipv6_is_not_ipv4_in_disguise() -> None:
 @pytest.mark.parametrize("text", ["2001::/32", "2001::/120", "2002:a00:1:2::/64"])
 def test_networks_that_no_client_can_be_in(text: str) -> None:
     """Parts of Teredo, and of one 6to4 site, are no IPv4 network: nobody is looked up there."""
-    [table] = compile_routes([("site",)], {"site": networks(text)}, []).tables
+    [table] = compile_routes([Route(("site",))], {"site": networks(text)}, []).tables
 
     assert table.rules() == {1}
     for one in (text.split("/")[0], "2001::ffff:1", "2002:a00:1:2::5", "10.0.0.1"):
@@ -216,14 +216,16 @@ def test_a_route_has_a_largest_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtmdns.compiler.regions.MAX_RULE", 1)
     regions = {"a": networks("10.0.0.0/8"), "b": networks("11.0.0.0/8")}
 
-    with pytest.raises(ValueError, match="a route of 2 regions, at most 1"):
-        compile_routes([("a", "b")], regions, [])
+    with pytest.raises(TooManyLines, match="expected at most 1 rules, got more"):
+        compile_routes([Route(("a", "b"))], regions, [])
 
 
 def test_equal_routes_share_a_table() -> None:
     regions = {"a": networks("10.0.0.0/8"), "b": networks("11.0.0.0/8")}
 
-    tables = compile_routes([("a", "b"), ("b",), ("a", "b"), ()], regions, []).tables
+    tables = compile_routes(
+        [Route(("a", "b")), Route(("b",)), Route(("a", "b")), Route(())], regions, []
+    ).tables
 
     assert tables[0] is tables[2]
     assert tables[0] is not tables[1]
@@ -258,7 +260,7 @@ def test_facts_that_no_file_has_are_gaps(tmp_path: Path) -> None:
         "unused": Region(countries=("QX",)),
     }
 
-    tables = compile_routes([("a", "b")], regions, [path])
+    tables = compile_routes([Route(("a", "b"))], regions, [path])
 
     assert tables.gaps == [
         ("a", "countries", "QQ"),
@@ -276,12 +278,14 @@ def test_files_are_walked_only_where_facts_are_asked(tmp_path: Path) -> None:
     path.write_bytes(data)
     regions = {"net": networks("10.0.0.0/8"), "cn": Region(countries=("CN",))}
 
-    assert compile_routes([("net",)], regions, [path]).tables[0].find(client("10.1.1.1")) == 0
+    assert (
+        compile_routes([Route(("net",))], regions, [path]).tables[0].find(client("10.1.1.1")) == 0
+    )
     with pytest.raises(BadDatabase, match="damaged") as caught:
-        compile_routes([("cn",)], regions, ["builtin", path])
+        compile_routes([Route(("cn",))], regions, ["builtin", path])
     assert caught.value.index == 1
     with pytest.raises(BadDatabase, match="no such file"):
-        compile_routes([("net",)], regions, [tmp_path / "missing.mmdb"])
+        compile_routes([Route(("net",))], regions, [tmp_path / "missing.mmdb"])
 
 
 def test_why_a_client_is_in_a_region() -> None:
@@ -318,7 +322,7 @@ def test_presets_hold_with_the_builtin_files() -> None:
         tuple(preset("continents.yaml")),
     ]
 
-    compiled = compile_routes(routes, regions, ["builtin"])
+    compiled = compile_routes([*map(Route, routes)], regions, ["builtin"])
 
     named = [
         [dict(enumerate(route)).get(table.find(client(text)))

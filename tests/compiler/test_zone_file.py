@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gtmdns.compiler import zones
 from gtmdns.compiler.build import Compiled, compile_config
 from gtmdns.compiler.lint import warnings_of
 from gtmdns.config.load import Loaded, load
@@ -139,6 +140,21 @@ def test_mistakes(tmp_path: Path, zone: str, master: str, expected: list[str]) -
 
     said = [str(mistake).replace(f"{tmp_path}/", "") for mistake in raised.value.mistakes]
     assert said == expected
+
+
+def test_an_rrset_that_no_message_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zones, "MAX_RECORDS", 2)
+    records = "    records: {b: {A: [192.0.2.1, 192.0.2.2, 192.0.2.3], TXT: [x, y]}}\n"
+
+    with pytest.raises(BadConfig) as raised:
+        compile_files(tmp_path, KEYS + records, "a TXT x\na TXT y\nc TXT x\na TXT z\n")
+
+    said = sorted(str(mistake).rpartition("/")[2] for mistake in raised.value.mistakes)
+    too_many = "an RRset of 3 records, no message holds more than 2"
+    assert said == [
+        f"gtmdns.yaml:7:19: zones.example.test.records.b.A: {too_many}",
+        f"static.zone:1: {too_many}",
+    ]
 
 
 def test_soa_of_the_keys_and_ns_of_the_file(tmp_path: Path) -> None:

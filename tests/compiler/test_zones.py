@@ -1,10 +1,7 @@
 """Zones as they are answered: texts compiled and asked through the responder, read by dnspython."""
 
-import dns.flags
-import dns.message
 import pytest
 
-from gtmdns.answers.responder import respond
 from gtmdns.compiler.zones import wildcards
 from gtmdns.wire.name import WireName, from_text
 from tests.compiler.support import (
@@ -259,6 +256,22 @@ MISTAKES = [
     ("a wildcard cut", '"*.sub": {NS: ns.other.test.}', [
         "1 zones.example.test.records.*.sub: a wildcard cannot be delegated",
     ]),
+    ("two DNAMEs", "d: {DNAME: [a, b]}", [
+        "1 zones.example.test.records.d.DNAME: one name only, expected a single DNAME",
+    ]),
+    ("a DNAME at a cut", "d: {DNAME: a, NS: ns.other.test.}", [
+        "1 zones.example.test.records.d: a delegated name has NS, DS, and addresses as glue",
+    ]),
+    ("a DNAME at a wildcard", '"*.d": {DNAME: a}', [
+        "1 zones.example.test.records.*.d.DNAME: a wildcard cannot have a DNAME",
+    ]),
+    ("names below a DNAME", "d: {DNAME: a, TXT: x}\na.b.d: {A: 192.0.2.1}\n'*.d': {pools: p}", [
+        "2 zones.example.test.records.a.b.d: below d.example.test., which has a DNAME at ",
+        "3 zones.example.test.records.*.d: below d.example.test., which has a DNAME at ",
+    ]),
+    ("a name server below the apex's", "'@': {DNAME: other.test.}", [
+        "-4 zones.example.test.nameservers.ns1: below example.test., which has a DNAME at ",
+    ]),
     ("no way to a name server", "sub: {NS: [ns.sub, ns1, ns.other.test.]}", [
         "1 zones.example.test.records.sub.NS[0]: ns.sub.example.test. is reached by its addresses alone",
     ]),
@@ -295,6 +308,14 @@ def test_a_name_server_without_address_and_one_with_too_many() -> None:
     ]
 
 
+def test_every_name_is_inside_the_root_zone() -> None:
+    text = with_records("").replace("example.test:", '".":').replace("ns1:", "ns1.test.:")
+
+    response = ask(snapshot_of(compile_text(text)), "ns1.test.", "A")
+
+    assert section(response.answer) == ["ns1.test. 60 A 192.0.2.53"]
+
+
 def test_glue_at_the_cut_itself_is_enough() -> None:
     compiled = compile_text(with_records("sub: {NS: sub, A: 192.0.2.60}"))
 
@@ -311,47 +332,3 @@ def test_wildcards_hang_on_their_parents() -> None:
         (from_text("a.test"), names[0]),
         (WireName(names[3][2:]), names[3]),
     ]
-
-
-def test_addresses_of_mail_and_services() -> None:
-    """Of hosts that are static in the zone, each once; neither steered nor occluded ones."""
-    records = """
-      m: {MX: [10 mx1, 20 MX1, 30 mx2, 40 www, 50 ns.sub, 60 mx.other.test., 70 .]}
-      s: {SRV: [1 1 1 mx2, 1 1 2 mx2]}
-      mx1: {A: [192.0.2.1, 192.0.2.2], AAAA: "2001:db8::1", ttl: 5}
-      mx2: {AAAA: "2001:db8::2"}
-      www: {pools: p}
-      sub: {NS: ns.sub}
-      ns.sub: {A: 192.0.2.3}
-    """
-    snapshot = snapshot_of(compile_text(with_records(records, POOL)))
-    mx2 = "mx2.example.test. 60 AAAA 2001:db8::2"
-
-    assert section(ask(snapshot, "s.example.test.", "SRV").additional) == [mx2]
-    assert section(ask(snapshot, "m.example.test.", "MX").additional) == [
-        "mx1.example.test. 5 A 192.0.2.1",
-        "mx1.example.test. 5 A 192.0.2.2",
-        "mx1.example.test. 5 AAAA 2001:db8::1",
-        mx2,
-    ]
-
-
-def test_addresses_are_left_out_rather_than_truncated() -> None:
-    """RFC 2181 section 9: of 20 mail servers 16 have theirs added, where that fits."""
-    records = "m: {{MX: [{}]}}\n".format(", ".join(f"{n} mx{n}" for n in range(20)))
-    records += "".join(f"mx{n}: {{A: 192.0.2.{n}}}\n" for n in range(20))
-    snapshot = snapshot_of(compile_text(with_records(records)))
-    query = dns.message.make_query("m.example.test.", "MX", use_edns=0)
-
-    sizes = {}
-    for limit in (65_535, 1_211, 1_210, 693, 692):
-        octets = respond(query.to_wire(), 0, snapshot, 0, limit)
-        assert octets is not None
-        assert len(octets) <= limit
-        response = dns.message.from_wire(octets)
-        assert response.edns == 0
-        full = bool(response.flags & dns.flags.TC), len(section(response.answer))
-        sizes[limit] = (*full, len(section(response.additional)))
-
-    whole, short, cut = (False, 20, 16), (False, 20, 0), (True, 0, 0)
-    assert sizes == {65_535: whole, 1_211: whole, 1_210: short, 693: short, 692: cut}

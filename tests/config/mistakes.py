@@ -1,11 +1,7 @@
 """Texts and the exact mistakes of each stage of a load: what an operator reads."""
 
-
-def rows(text):
-    """Cut a table into (yaml, mistakes): blocks apart by a line of ===, mistakes after ---."""
-    blocks = [block.strip("\n").split("\n---\n") for block in text.split("\n===\n")]
-    return [(source, expected.split("\n")) for source, expected in blocks]
-
+from tests.config import mistakes_records
+from tests.config.texts import rows
 
 MODEL = rows("""
 a: {}
@@ -35,7 +31,7 @@ zones: {z: {zone_file: 5}, y: {zone_file: x, nameservers: {}, contact: x, record
 1:24: zones.z.zone_file: expected a master file, got 5; write it in quotes: "5"
 1:46: zones.y.nameservers: expected one or more names, such as {ns1: [192.0.2.53]}, got an empty mapping
 1:72: zones.y.contact: expected an e-mail address such as hostmaster@example.com, got "x"
-1:85: zones.y.records.a: expected RR types, or pools, or route; the record has none of them
+1:85: zones.y.records.a: expected RR types, or pools, or route, or federate; the record has none of them
 ===
 server:
   listen: []
@@ -109,27 +105,95 @@ health_checks:
   e: {type: http, verify_tls: false}
   f: {type: http, interval: 1s, timeout: 2s}
   g: {type: http, interval: 1s, timeout: 1s}
-  h: {interval: 0s, expect_body: x, eject: {base: 1m}, intervall: 5s}
+  h: {interval: 0s, eject: {base: 1m, mx: 5}, intervall: 5s}
   i: {type: http, port: 70000, fall: 0, rise: "2", expect_status: ["200-"]}
 ---
-2:13: health_checks.a.type: expected http, https or tcp, got "htp"; did you mean "http"?
-3:13: health_checks.b.type: "grpc" is not supported yet
+2:13: health_checks.a.type: expected http, https, tcp, tls, icmp, dns, grpc or push, got "htp"; did you mean "http"?
 4:3: health_checks.c.port: missing; a check of type tcp needs a port
 5:34: health_checks.d.path: a check of type tcp has no such key; it is for http and https
 5:45: health_checks.d.method: a check of type tcp has no such key; it is for http and https
-5:56: health_checks.d.host: a check of type tcp has no such key; it is for http and https
+5:56: health_checks.d.host: a check of type tcp has no such key; it is for http, https, tls and grpc
 5:59: health_checks.d.expect_status: a check of type tcp has no such key; it is for http and https
-5:93: health_checks.d.verify_tls: a check of type tcp has no such key; it is for http and https
+5:93: health_checks.d.verify_tls: a check of type tcp has no such key; it is for http, https, tls and grpc
 7:42: health_checks.f.timeout: expected at most the interval, 1s, got 2s
-9:3: health_checks.h.type: missing; expected http, https or tcp
+9:3: health_checks.h.type: missing; expected http, https, tcp, tls, icmp, dns, grpc or push
 9:17: health_checks.h.interval: expected a duration from 10ms to 24h, got "0s"
-9:21: health_checks.h.expect_body: not supported yet
-9:37: health_checks.h.eject: not supported yet
-9:56: health_checks.h.intervall: unknown key; did you mean "interval"?
+9:39: health_checks.h.eject.mx: unknown key; did you mean "max"?
+9:47: health_checks.h.intervall: unknown key; did you mean "interval"?
 10:25: health_checks.i.port: expected a port from 1 to 65535, got 70000
 10:38: health_checks.i.fall: expected a whole number from 1 to 1000, got 0
 10:47: health_checks.i.rise: expected a whole number from 1 to 1000, got "2"
 10:68: health_checks.i.expect_status[0]: expected a status such as 204 or "200-399", got "200-"
+===
+health_checks:
+  a: {type: tls}
+  b: {type: grpc, verify_tls: false, expect_rcode: NOERROR}
+  c: {type: icmp, port: 7, tls: true}
+  d: {type: push, port: 7, timeout: 5s}
+  e: {type: dns, query: "a b", query_type: ANY, expect_rcode: [NOERROR, BAD], expect_answer: [5], service: x}
+  f: {type: http, expect_body: "(ok", token_file: x, query: a.example}
+  g: {type: http, method: HEAD, expect_body: ok}
+  h: {type: https, expect_body: ""}
+  i: {type: tcp, port: 1, eject: {base: 10m}}
+  j: {type: tcp, port: 1, eject: 5m}
+  k: {type: tcp, port: 1, eject: {base: -1, max: 2d}}
+  l: {type: grpc, port: 1, service: 5, tls: on}
+  m: {type: http, expect_body: 'a\\1'}
+  n: {type: dns, query_type: A, expect_answer: [192.0.2.1, ns1.example., "192.0.2.2 x"]}
+  o: {type: dns, query_type: TYPE65280, expect_answer: nothing}
+  p: {type: dns, query_type: MX, expect_answer: [10 mail, "20\\nmail.example."]}
+---
+2:3: health_checks.a.port: missing; a check of type tls needs a port
+3:3: health_checks.b.port: missing; a check of type grpc needs a port
+3:31: health_checks.b.verify_tls: only with tls: true, or there is no certificate
+3:52: health_checks.b.expect_rcode: a check of type grpc has no such key; it is for dns
+4:25: health_checks.c.port: a check of type icmp has no such key; it is for http, https, tcp, tls, dns and grpc
+4:33: health_checks.c.tls: a check of type icmp has no such key; it is for grpc
+5:3: health_checks.d.token_file: missing; a check of type push needs the file of its token
+5:25: health_checks.d.port: a check of type push has no such key; it is for http, https, tcp, tls, dns and grpc
+5:37: health_checks.d.timeout: a check of type push has no such key; it is for http, https, tcp, tls, icmp, dns and grpc
+6:25: health_checks.e.query: expected a domain name, or "." for the root, got "a b"
+6:44: health_checks.e.query_type: expected an RR type such as SOA or A, got "ANY"
+6:73: health_checks.e.expect_rcode[1]: expected NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP or REFUSED, got "BAD"
+6:95: health_checks.e.expect_answer[0]: expected the text of a record, got 5; write it in quotes: "5"
+6:108: health_checks.e.service: a check of type dns has no such key; it is for grpc
+7:32: health_checks.f.expect_body: not a pattern of RE2: missing ): (ok
+7:51: health_checks.f.token_file: a check of type http has no such key; it is for push
+7:61: health_checks.f.query: a check of type http has no such key; it is for dns
+8:46: health_checks.g.expect_body: the answer to HEAD has no body; expected method GET beside it
+9:33: health_checks.h.expect_body: expected a pattern of 1 to 1000 octets, got ""
+10:27: health_checks.i.eject: base 10m is longer than max 5m
+11:34: health_checks.j.eject: expected a mapping such as {base: 1m, max: 5m}, got "5m"
+12:41: health_checks.k.eject.base: expected a duration from 0s to 24h, got -1
+12:50: health_checks.k.eject.max: expected a duration from 0s to 24h, such as 500ms, 5s, 2m or 1h, got "2d"
+13:37: health_checks.l.service: expected the name of a service, of at most 255 octets, got 5
+13:45: health_checks.l.tls: expected true or false, got "on"; YAML 1.2 has no yes and no
+14:32: health_checks.m.expect_body: not a pattern of RE2: invalid escape sequence: \\1
+15:60: health_checks.n.expect_answer[1]: expected a record of type A in presentation format, got "ns1.example."
+15:74: health_checks.n.expect_answer[2]: expected a record of type A in presentation format, got "192.0.2.2 x"
+16:56: health_checks.o.expect_answer: expected a record of type TYPE65280 in presentation format, got "nothing"
+17:59: health_checks.p.expect_answer[1]: expected a record of type MX in presentation format, got "20\\nmail.example."
+===
+server:
+  isolation: {canaries: [], share: 0%, window: 0s}
+  tcp: null
+---
+2:15: server.isolation.canaries: expected a list of hosts with ports, got an empty list
+2:36: server.isolation.share: expected a percentage such as "50%", from 1% to 100%, got "0%"
+2:48: server.isolation.window: expected a duration from 1s to 1h, got "0s"
+===
+server: {isolation: {share: 101}}
+---
+1:10: server.isolation.canaries: missing; expected hosts and ports to reach by TCP, such as ["192.0.2.1:443"]
+1:29: server.isolation.share: expected a percentage such as "50%", from 1% to 100%, got 101
+===
+server: {isolation: {canaries: ["192.0.2.1", "192.0.2.1:0", "a b:1", 5, "x.example:80"], windw: 5}}
+---
+1:33: server.isolation.canaries[0]: expected a host and a port, such as "192.0.2.1:443", got "192.0.2.1"
+1:46: server.isolation.canaries[1]: expected a host and a port, such as "192.0.2.1:443", got "192.0.2.1:0"
+1:61: server.isolation.canaries[2]: expected a host and a port, such as "192.0.2.1:443", got "a b:1"
+1:70: server.isolation.canaries[3]: expected a host and a port, such as "192.0.2.1:443", got 5
+1:90: server.isolation.windw: unknown key; did you mean "window"?
 ===
 pools:
   a: {endpoints: []}
@@ -139,6 +203,10 @@ pools:
   e: {endpoints: [192.0.2.1], select: hash, max_answers: 0, min_available: 0, health_check: [5]}
   f: {endpoints: [192.0.2.1], select: random, min_available: "0%", locality: {zone: z}, location: null}
   nearest: {endpoints: 192.0.2.1, ramp: 5s}
+  g: {endpoints: [192.0.2.1], ramp: 5s, location: [91, 0], locality: {region: a.b, zone: ""}}
+  h: {endpoints: [192.0.2.1], location: {latitude: 1}, locality: null, ramp: 2d}
+  i: {endpoints: [192.0.2.1], location: [true, .nan], locality: x, ramp: null}
+  j: {endpoints: [{address: 192.0.2.1, resolve: true}, {address: a.example, resolve: yes}], location: [1, 181]}
 ---
 2:7: pools.a.endpoints: expected one or more addresses, host names, or mappings with an address, got an empty list
 3:3: pools.b.endpoints: missing; expected one or more addresses, host names, or mappings with an address
@@ -151,170 +219,55 @@ pools:
 5:39: pools.d.endpoints[2].address: missing; expected an IP address or a host name
 5:40: pools.d.endpoints[2].adress: unknown key; did you mean "address"?
 5:81: pools.d.endpoints[3].weight: expected a weight from 0 to 1000000, got 1000001
-6:39: pools.e.select: "hash" is not supported yet
 6:58: pools.e.max_answers: expected a whole number from 1 to 255, got 0
 6:76: pools.e.min_available: expected a number from 1, or a percentage such as "50%", from 1% to 100%, got 0
 6:94: pools.e.health_check[0]: expected a name; a number must be put in quotes, got 5
-7:39: pools.f.select: expected all or weighted, got "random"
+7:39: pools.f.select: expected all, weighted or hash, got "random"
 7:62: pools.f.min_available: expected a number from 1, or a percentage such as "50%", from 1% to 100%, got "0%"
-7:68: pools.f.locality: not supported yet
+7:68: pools.f.locality.region: missing; expected one DNS label
 8:3: pools.nearest: the name "nearest" is reserved
 8:24: pools.nearest.endpoints: expected one or more addresses, host names, or mappings with an address, got "192.0.2.1"
-8:35: pools.nearest.ramp: not supported yet
+9:37: pools.g.ramp: an endpoint gains its weight over this time, and select: all has no weights; expected select: weighted or hash beside it
+9:41: pools.g.location: expected latitude (-90 to 90) and longitude (-180 to 180) in degrees, such as [30.27, 120.15], got 91
+9:79: pools.g.locality.region: expected one DNS label: letters, digits, hyphens and underscores, at most 63 characters, got "a.b"
+9:90: pools.g.locality.zone: expected one DNS label: letters, digits, hyphens and underscores, at most 63 characters, got ""
+10:31: pools.h.location: expected latitude (-90 to 90) and longitude (-180 to 180) in degrees, such as [30.27, 120.15], got a mapping
+10:78: pools.h.ramp: expected a duration from 0s to 24h, such as 500ms, 5s, 2m or 1h, got "2d"
+11:31: pools.i.location: expected latitude (-90 to 90) and longitude (-180 to 180) in degrees, such as [30.27, 120.15], got true
+11:65: pools.i.locality: expected a mapping of region and zone, got "x"
+11:74: pools.i.ramp: expected a duration from 0s to 24h, such as 500ms, 5s, 2m or 1h, got nothing
+12:49: pools.j.endpoints[0].resolve: 192.0.2.1 is an IP address; only a host name can be resolved
+12:86: pools.j.endpoints[1].resolve: expected true or false, got "yes"; YAML 1.2 has no yes and no
+12:93: pools.j.location: expected latitude (-90 to 90) and longitude (-180 to 180) in degrees, such as [30.27, 120.15], got 181
 ===
 zones:
   z:
     nameservers: {ns1: [192.0.2.300], ns2: 5}
     contact: z.example
-    ttl: {min: 5, max: 60}
+    ttl: {min: 61, max: 60}
     negative_ttl: -1
     serial: 4294967296
     records: [a]
   y: {nameservers: [ns1], contact: a@b, ttl: 1h}
+  x: {zone_file: x, ttl: {min: 5, mx: 6}, transfer_to: 192.0.2.1/24}
+  w: {zone_file: x, ttl: {min: -5, max: 1m}, negative_ttl: {min: 1, max: 2}, transfer_to: [x, 192.0.2.1]}
 ---
 3:25: zones.z.nameservers.ns1[0]: expected an IP address, got "192.0.2.300"
 3:44: zones.z.nameservers.ns2: expected a list of IP addresses, got 5
 4:14: zones.z.contact: expected an e-mail address such as hostmaster@example.com, got "z.example"
-5:5: zones.z.ttl: a TTL of min and max is not supported yet
+5:16: zones.z.ttl.min: 61 is above max 60
 6:19: zones.z.negative_ttl: expected whole seconds from 0 to 2147483647, got -1
 7:13: zones.z.serial: expected auto, or a whole number from 0 to 4294967295, got 4294967296
 8:5: zones.z.records: expected a mapping, got a list
 9:7: zones.y.nameservers: expected one or more names, such as {ns1: [192.0.2.53]}, got a list
 9:46: zones.y.ttl: expected whole seconds from 0 to 2147483647, got "1h"
-""")
-
-RECORDS = rows("""
-zones:
-  z:
-    nameservers: {ns1: [192.0.2.53]}
-    contact: a@b
-    records:
-      a: {}
-      b: {ttl: 5}
-      c: 5
-      d:
-      e: {pools: p, route: {default: p}}
-      f: {federate: [p], failback: {delay: 5s}, ttl: {min: 1, max: 2}}
-      g: {pools: p, A: 192.0.2.1, AAAA: "::1", CNAME: x, TXT: y}
-      h: {TYPE65: x, HTTPS: x, SOA: x, a: x, mx: x, DNAME: x, NSEC: x, TYPE255: x, TYPE65536: x, TYPE01: x}
-      i: {A: [], TXT: 5, MX: ["10 a", "10 a"], CAA: {a: 1}}
-      j: {CNAME: x, TXT: y}
-      k: {A: 192.0.2.1, when_all_down: empty}
-      l: {pools: p, when_all_down: {cname: x.}, ttl: 5s}
-      m: {pools: p, when_all_down: serve}
-      n: {route: {a: p, default: p}, when_all_down: empty}
-      o: {route: {default: p, a: p}}
-      p: {route: {a b: p}}
-      q: {route: [p]}
-      r: {pools: {nearest: [p]}}
-      s: {pools: [p, {p: -1, x: {weight: 1}}]}
-      t: {route: {default: {all: p}, nearest: p}}
-      u: {pool: p, rrsets: {}, routed: true, ttl: 2147483648}
----
-6:7: zones.z.records.a: expected RR types, or pools, or route; the record has none of them
-7:7: zones.z.records.b: expected RR types, or pools, or route; the record has none of them
-8:10: zones.z.records.c: expected a mapping of RR types, or with pools or route, got 5
-9:9: zones.z.records.d: expected a mapping of RR types, or with pools or route, got nothing
-10:21: zones.z.records.e.route: pools is there already; expected only one of them
-11:11: zones.z.records.f.federate: not supported yet
-11:26: zones.z.records.f.failback: not supported yet
-11:49: zones.z.records.f.ttl: a TTL of min and max is not supported yet
-12:21: zones.z.records.g.A: cannot stand beside pools, which answers this type itself
-12:35: zones.z.records.g.AAAA: cannot stand beside pools, which answers this type itself
-12:48: zones.z.records.g.CNAME: cannot stand beside pools, which answers this type itself
-13:22: zones.z.records.h.HTTPS: the same type as TYPE65
-13:32: zones.z.records.h.SOA: a zone's SOA is made from its contact, serial, ttl and negative_ttl
-13:40: zones.z.records.h.a: neither a known key nor an RR type; did you mean "A"?
-13:46: zones.z.records.h.mx: neither a known key nor an RR type; did you mean "MX"?
-13:53: zones.z.records.h.DNAME: not supported yet
-13:63: zones.z.records.h.NSEC: is made by signing a zone, which is not supported yet
-13:72: zones.z.records.h.TYPE255: is for queries and messages alone, no record has this type
-13:84: zones.z.records.h.TYPE65536: neither a known key nor an RR type
-13:98: zones.z.records.h.TYPE01: neither a known key nor an RR type
-14:11: zones.z.records.i.A: expected a list of one or more texts, got an empty list
-14:23: zones.z.records.i.TXT: expected a text in presentation format, got 5; write it in quotes: "5"
-14:39: zones.z.records.i.MX[1]: "10 a" is in the list twice
-14:48: zones.z.records.i.CAA: expected a list of one or more texts, got a mapping
-15:11: zones.z.records.j.CNAME: cannot stand beside other types (RFC 2181, section 10.1)
-16:25: zones.z.records.k.when_all_down: only where there is pools or route
-17:21: zones.z.records.l.when_all_down: a target of its own is not supported yet
-17:54: zones.z.records.l.ttl: expected whole seconds from 0 to 2147483647, got "5s"
-18:36: zones.z.records.m.when_all_down: expected serve_all, empty or servfail, got "serve"; did you mean "serve_all"?
-19:53: zones.z.records.n.when_all_down: empty cannot stand together with route; expected serve_all or servfail
-20:19: zones.z.records.o.route.default: must be the last rule of its route
-21:11: zones.z.records.p.route.default: missing; expected as the last rule of a route
-21:19: zones.z.records.p.route.a b: expected a name of letters, digits, dots, underscores and hyphens, got "a b"
-22:11: zones.z.records.q.route: expected a mapping of regions to targets, with default last, got a list
-23:19: zones.z.records.r.pools.nearest: not supported yet
-24:26: zones.z.records.s.pools[1].p: expected a weight from 0 to 1000000, got -1
-24:30: zones.z.records.s.pools[1].x.to: missing; expected a mapping {weight: 90, to: target}
-25:19: zones.z.records.t.route.default: must be the last rule of its route
-25:34: zones.z.records.t.route.default.all: expected a list of one or more targets, got "p"
-25:38: zones.z.records.t.route.nearest: the name "nearest" is reserved
-26:7: zones.z.records.u: expected RR types, or pools, or route; the record has none of them
-26:11: zones.z.records.u.pool: neither a known key nor an RR type; did you mean "pools"?
-26:20: zones.z.records.u.rrsets: neither a known key nor an RR type
-26:32: zones.z.records.u.routed: neither a known key nor an RR type; did you mean "route"?
-26:51: zones.z.records.u.ttl: expected whole seconds from 0 to 2147483647, got 2147483648
-""")
-
-REFERENCES = rows("""
-health_checks: {web: {type: http}}
-pools:
-  a: {endpoints: [192.0.2.1], health_check: wbe}
-  b: {endpoints: [192.0.2.1, {address: "::1", health_check: [web, x]}], health_check: [web, wob]}
----
-3:45: pools.a.health_check: no health check "wbe"; did you mean "web"?
-4:67: pools.b.endpoints[1].health_check[1]: no health check "x"
-4:93: pools.b.health_check[1]: no health check "wob"; did you mean "web"?
-===
-zones:
-  A.: {nameservers: {ns1: [192.0.2.1]}, contact: a@b.c}
-  a: {nameservers: {ns1: [], ns2.A.: [], ns3.b.: [192.0.2.1], "x y": []}, contact: a@b.c}
-  a..b: {nameservers: {ns1: [192.0.2.1]}, contact: a@b.c}
-  0/25.2.0.192.in-addr.arpa: {nameservers: {ns1.b.: []}, contact: a@b.c}
----
-3:3: zones.a: the same zone as "A."
-3:21: zones.a.nameservers.ns1: a name in the zone needs one or more addresses
-3:30: zones.a.nameservers.ns2.A.: a name in the zone needs one or more addresses
-3:42: zones.a.nameservers.ns3.b.: a name outside the zone cannot have addresses here; expected []
-3:63: zones.a.nameservers.x y: expected a host name, relative to the zone or with a final dot
-4:3: zones.a..b: expected a domain name such as gtm.example.com
-===
-regions: {asia: {continents: [AS]}}
-pools:
-  a: {endpoints: [192.0.2.1]}
-  b: {endpoints: [a.example.net, 192.0.2.2]}
-  n: {endpoints: [a.example.net]}
-zones:
-  c.d:
-    nameservers: {ns1: [192.0.2.1]}
-    contact: a@b.c
-    records:
-      a: {pools: aa}
-      b: {pools: [a, c, {all: [a, aa]}, {a: 1, aa: 3}, {x: {weight: 3, to: nn}}]}
-      c: {route: {aisa: a, default: q}}
-      d: {pools: [n, a]}
-      e: {pools: b}
-      f: {pools: n, TXT: x}
-      g: {route: {asia: a, default: n}}
-      C.D.: {pools: n}
-      "@": {pools: n}
-      "*.x": {pools: n}
----
-11:18: zones.c.d.records.a.pools: no pool "aa"; did you mean "a"?
-12:22: zones.c.d.records.b.pools[1]: no pool "c"
-12:35: zones.c.d.records.b.pools[2].all[1]: no pool "aa"; did you mean "a"?
-12:48: zones.c.d.records.b.pools[3].aa: no pool "aa"; did you mean "a"?
-12:76: zones.c.d.records.b.pools[4].x.to: no pool "nn"; did you mean "n"?
-13:19: zones.c.d.records.c.route.aisa: no region "aisa"; did you mean "asia"?
-13:37: zones.c.d.records.c.route.default: no pool "q"
-14:11: zones.c.d.records.d.pools: host names (pool n) and addresses (pool a) cannot answer one record; expected all of one kind
-15:11: zones.c.d.records.e.pools: host names (pool b) and addresses (pool b) cannot answer one record; expected all of one kind
-16:11: zones.c.d.records.f.pools: host names are answered as CNAME, which cannot stand beside TXT
-17:11: zones.c.d.records.g.route: host names (pool n) and addresses (pool a) cannot answer one record; expected all of one kind
-18:14: zones.c.d.records.C.D..pools: host names are answered as CNAME, which cannot stand at the apex
-19:13: zones.c.d.records.@.pools: host names are answered as CNAME, which cannot stand at the apex
+10:21: zones.x.ttl.max: missing; expected both min and max
+10:35: zones.x.ttl.mx: unknown key; did you mean "max"?
+10:56: zones.x.transfer_to: 192.0.2.1/24 has bits set beyond its prefix; did you mean 192.0.2.0/24?
+11:32: zones.w.ttl.min: expected whole seconds from 0 to 2147483647, got -5
+11:41: zones.w.ttl.max: expected whole seconds from 0 to 2147483647, got "1m"
+11:46: zones.w.negative_ttl: expected whole seconds from 0 to 2147483647, got a mapping
+11:92: zones.w.transfer_to[0]: expected a network such as 203.0.113.0/24 or 2001:db8::/32, got "x"
 """)
 
 SYNTAX = rows("""
@@ -343,4 +296,4 @@ zones: {}
 1:10: include: expected a list of file names or globs
 """)
 
-TABLE = [*SYNTAX, *MODEL, *RECORDS, *REFERENCES]
+TABLE = [*SYNTAX, *MODEL, *mistakes_records.TABLE]

@@ -6,7 +6,7 @@ import pytest
 
 import gtmdns
 from gtmdns.config.load import load
-from gtmdns.config.targets import Chain, Member, PoolRef, Weights, pools_of
+from gtmdns.config.targets import Chain, Member, PoolRef, Weights
 
 CONFIG = Path(gtmdns.__file__).parent.parent / "config"
 FILES = sorted(CONFIG.rglob("*.yaml"))
@@ -33,8 +33,7 @@ def test_stays_on_loopback_and_uses_what_it_defines(path):
     used = set()
     for zone in config.zones.values():
         for record in zone.records.values():
-            for rule in record.route:
-                used |= {*pools_of(rule.target)}
+            used |= record.pool_names
     assert used == set(config.pools)
     for pool in config.pools.values():
         for endpoint in pool.endpoints:
@@ -45,7 +44,7 @@ def test_stays_on_loopback_and_uses_what_it_defines(path):
 def test_the_stories_are_all_there():
     names = {path.stem for path in (CONFIG / "examples").glob("*.yaml")}
 
-    assert {"weights", "regions", "locality", "outage"} <= names
+    assert {"weights", "regions", "federation", "locality", "outage", "nearest"} <= names
 
 
 def test_weights():
@@ -85,7 +84,17 @@ def test_locality():
         (Member("home", 90, Chain((home, away))), Member("away", 10, Chain((away, home))))
     )
     check = config.health_checks["instances"]
-    assert (check.interval, check.fall) == (1.0, 1)
+    assert (check.interval, check.fall, check.eject.base) == (1.0, 1, 60.0)
+
+
+def test_federation():
+    zone = config_of("examples/federation.yaml").zones["example.com"]
+    record = zone.records["nginx.mynamespace.myfederation.svc"]
+    pools = config_of("examples/federation.yaml").pools
+    zones = {pools[name].locality.zone for name in record.federate}
+
+    assert {"asia-east1-b", "europe-west1-b", "us-east1-b", "us-central1-b"} < zones
+    assert record.ttl is None  # so 180
 
 
 def test_outage():

@@ -157,6 +157,30 @@ def test_a_file_named_twice_is_read_once(tmp_path):
     assert plain(result.tree) == {"a": 1, "b": 1, "c": 1}
 
 
+def test_presets_are_included_by_name(tmp_path):
+    text = "include: ['builtin:china', builtin:isps]\nregions: {home: {countries: [CN]}}\n"
+    write(tmp_path, {"a.yaml": text, "b.yaml": "include: ['builtin:china']\n"})
+
+    result = sources(tmp_path)
+
+    assert result.mistakes == []
+    regions = plain(result.tree)["regions"]
+    assert {"home", "east-china", "telecom"} <= regions.keys()
+    assert [path.name for path in result.files] == [
+        tmp_path.name, "a.yaml", "china.yaml", "isps.yaml", "b.yaml",
+    ]  # fmt: skip
+    assert result.base == tmp_path
+
+
+def test_a_region_of_a_preset_set_again_names_both_places(tmp_path):
+    write(tmp_path, {"a.yaml": "include: ['builtin:isps']\nregions: {telecom: {isps: [x]}}\n"})
+
+    (problem,) = problems(sources(tmp_path / "a.yaml"), tmp_path)
+
+    assert "isps.yaml" in problem
+    assert "regions.telecom.isps: set twice; first set at a.yaml:2:21" in problem
+
+
 def test_a_loop_of_includes_is_a_mistake(tmp_path):
     write(tmp_path, {"a.yaml": "include: [b.yaml]", "b.yaml": "include:\n- a.yaml\n"})
 
@@ -174,6 +198,9 @@ BAD_INCLUDES = [
     ("include: [none.yaml]", ['main.yaml:1:11: include[0]: "none.yaml" matches no file']),
     ("include: ['n*']",      ['main.yaml:1:11: include[0]: "n*" matches no file']),
     ("include: [main.yaml]", ["main.yaml:1:11: include[0]: a file includes itself: main.yaml -> main.yaml"]),
+    ("include: [builtin:chna]", ['main.yaml:1:11: include[0]: no preset "chna"; did you mean "china"?']),
+    ("include: ['builtin:../china']", ['main.yaml:1:11: include[0]: no preset "../china"; did you mean "china"?']),
+    ("include: ['builtin:']", ['main.yaml:1:11: include[0]: no preset ""; there are china, continents, isps']),
     ("include: ['*.yaml']",  ['main.yaml:1:11: include[0]: "*.yaml" matches no file']),
 ]
 # fmt: on

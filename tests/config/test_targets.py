@@ -9,6 +9,7 @@ from gtmdns.config.targets import (
     AllOf,
     Chain,
     Member,
+    Nearest,
     PoolRef,
     Weights,
     parse_target,
@@ -24,6 +25,9 @@ SPELLINGS = [
     ({"a": 99, "b": 0},                         Weights((Member("a", 99, A), Member("b", 0, B)))),
     ([{"a": 9, "b": 1}, "c"],                   Chain((Weights((Member("a", 9, A), Member("b", 1, B))), C))),
     ({"all": ["a", "b"]},                       AllOf((A, B))),
+    ({"nearest": ["a", ["b", "c"]]},            Nearest((A, Chain((B, C))))),
+    ([{"nearest": ["a"]}, "b"],                 Chain((Nearest((A,)), B))),
+    ({"nearest": ["a"] * 16},                   Nearest((A,) * 16)),
     ({"x": {"weight": 9, "to": ["a", "b"]}},    Weights((Member("x", 9, Chain((A, B))),))),
     ({"x": {"weight": 9, "to": {"all": [["a"]]}}}, Weights((Member("x", 9, AllOf((Chain((A,)),))),))),
 ]
@@ -40,9 +44,11 @@ def test_spelling(value, target):
 
 
 def test_pools_of_a_target():
-    target = parse_target([{"x": {"weight": 1, "to": ["a", "b"]}, "c": 2}, {"all": ["a"]}], [], ())
+    target = parse_target(
+        [{"x": {"weight": 1, "to": ["a", "b"]}, "c": 2}, {"all": ["a"]}, {"nearest": ["d"]}], [], ()
+    )
 
-    assert pools_of(target) == ("a", "b", "c")
+    assert pools_of(target) == ("a", "b", "c", "d")
 
 
 WEIGHT = "expected a weight from 0 to 1000000, got "
@@ -64,7 +70,10 @@ BAD = [
     ({"x": {"wieght": 1, "to": "a"}}, [(("x", "wieght", KEY), 'unknown key; did you mean "weight"?'), (("x", "weight"), LINE)]),
     ({"x": {"weight": 1, "to": {"all": "a"}}}, [(("x", "to", "all"), 'expected a list of one or more targets, got "a"')]),
     ({"all": ["a"], "b": 1},   [(("all", KEY), '"all" stands alone in its mapping; the name is reserved')]),
-    ({"nearest": ["a", "b"]},  [(("nearest", KEY), "not supported yet")]),
+    ({"nearest": ["a"] * 17},  [(("nearest",), "expected at most 16 members, got 17")]),
+    ({"nearest": []},          [(("nearest",), "expected a list of one or more targets, got an empty list")]),
+    ({"nearest": ["a", 5]},    [(("nearest", 1), "expected a pool, a list of targets or a mapping of weights, got 5")]),
+    ({"nearest": ["a"], "b": 1}, [(("nearest", KEY), '"nearest" stands alone in its mapping; the name is reserved')]),
 ]
 # fmt: on
 
@@ -78,10 +87,15 @@ def test_bad_target(value, expected):
 
 
 DATA = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 2) | st.sampled_from(["a", "b", "all", "x y", ""]),
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 2)
+    | st.sampled_from(["a", "b", "all", "nearest", "x y", ""]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["a", "b", "all", "weight", "to"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "b", "all", "nearest", "weight", "to"]), inner, max_size=3
+        )
     ),
     max_leaves=12,
 )

@@ -2,5 +2,8 @@
 
 import pytest
 
-for module in ("deaths", "following", "probing", "reloading", "server", "shares", "weighing"):
+for module in (
+    "clocks", "deaths", "following", "probing", "reloading", "server", "shares", "storming",
+    "weighing",
+):  # fmt: skip
     pytest.register_assert_rewrite(f"tests.conformance.{module}")

@@ -17,6 +17,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.query
+import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
@@ -204,25 +205,76 @@ class Rule:
 
 def _any_is_minimal(question: Question, ours: Shown, theirs: Shown) -> bool:
     """RFC 8482 section 4.2: one HINFO in place of everything."""
-    return question.rdtype == "ANY" and ours.types <= {dns.rdatatype.HINFO, dns.rdatatype.CNAME}
+    return question.rdtype == "ANY" and ours.types <= {
+        dns.rdatatype.HINFO,
+        dns.rdatatype.CNAME,
+        dns.rdatatype.DNAME,
+    }
 
 
-def _chain_ends_earlier(question: Question, ours: Shown, theirs: Shown) -> bool:
-    """RFC 1034 section 3.6.2 lets a resolver ask for the rest; the part that is told is the same.
-
-    So it is where a chain goes on at a wildcard, below a cut, in another zone, or at nothing.
-    """
+def _stays_in_one_zone(question: Question, ours: Shown, theirs: Shown) -> bool:
+    """Knot ends a chain where it enters a child zone, with a referral to that, though it has it."""
+    types = {rrset[1] for rrset in theirs.authority}
     return (
-        ours.rcode == 0
-        and ours.types == {dns.rdatatype.CNAME}
-        and not ours.authority
-        and ours.answer <= theirs.answer
+        theirs.rcode == 0
+        and _is_a_part(theirs, ours)
+        and {rrset[0].labels[0].lower() for rrset in theirs.authority} == {b"kid"}
+        # A DS at the apex of the child is the parent's to answer (RFC 4035 section 3.1.4.1).
+        and (
+            types == {dns.rdatatype.NS}
+            or (question.rdtype == "DS" and types == {dns.rdatatype.SOA})
+        )
     )
+
+
+def _one_dname_once(question: Question, ours: Shown, theirs: Shown) -> bool:
+    """NSD does not apply a DNAME to a name that it made itself: a name that grows stops growing.
+
+    RFC 6672 section 3.2 says to go on, until the name is too long.
+    """
+    aliases = [rrset[0] for rrset in theirs.answer if rrset[1] == dns.rdatatype.CNAME]
+    dnames = {rrset[0] for rrset in theirs.answer if rrset[1] == dns.rdatatype.DNAME}
+    led = [name for name in aliases for dname in dnames if name.is_subdomain(dname)]
+    again = [name for name in _targets(theirs) for dname in dnames if name.is_subdomain(dname)]
+    return (
+        theirs.rcode == 0
+        and not theirs.authority
+        and _is_a_part(theirs, ours)
+        and len(led) == 1
+        and len(again) == 1
+    )
+
+
+def _more_than_yxdomain(question: Question, ours: Shown, theirs: Shown) -> bool:
+    """Knot adds CNAMEs of shorter names where a DNAME makes a name that is too long."""
+    yxdomain = ours.rcode == theirs.rcode == dns.rcode.YXDOMAIN
+    return yxdomain and ours.types == {dns.rdatatype.DNAME} and ours.answer < theirs.answer
+
+
+def _five_links(question: Question, ours: Shown, theirs: Shown) -> bool:
+    """Knot follows five CNAMEs, gtmdns 16: RFC 1034 leaves the number open."""
+    return _is_a_part(theirs, ours) and len(_targets(theirs)) == 5
+
+
+def _is_a_part(theirs: Shown, ours: Shown) -> bool:
+    """Return whether theirs are the first links of ours, and nothing else."""
+    return (
+        theirs.types <= {dns.rdatatype.CNAME, dns.rdatatype.DNAME} and theirs.answer <= ours.answer
+    )
+
+
+def _targets(shown: Shown) -> list[dns.name.Name]:
+    aliases = [rrset for rrset in shown.answer if rrset[1] == dns.rdatatype.CNAME]
+    return [dns.name.from_wire(data, 0)[0] for rrset in aliases for data in rrset[3]]
 
 
 def _nsec_beside_alias(question: Question, ours: Shown, theirs: Shown) -> bool:
     """RFC 4035 section 2.5 lets NSEC stand beside a CNAME: Knot looks for one, NSD does not."""
-    return question.rdtype == "NSEC" and dns.rdatatype.CNAME in ours.types and not theirs.answer
+    return (
+        question.rdtype == "NSEC"
+        and dns.rdatatype.CNAME in ours.types
+        and theirs.answer < ours.answer
+    )
 
 
 def _target_in_lower_case(question: Question, ours: Shown, theirs: Shown) -> bool:
@@ -239,9 +291,10 @@ RULES = (
     Rule("RFC 8482: ANY is one HINFO", frozenset({ANSWER, TC, AUTHORITY}), _any_is_minimal),
     Rule("NSEC beside a CNAME", frozenset({ANSWER, AUTHORITY, RCODE}), _nsec_beside_alias),
     Rule("SVCB target in lower case", frozenset({ANSWER}), _target_in_lower_case),
-    Rule(
-        "CNAME chain ends earlier", frozenset({RCODE, ANSWER, AUTHORITY, TC}), _chain_ends_earlier
-    ),
+    Rule("Knot stays in one zone", frozenset({RCODE, ANSWER, AUTHORITY}), _stays_in_one_zone),
+    Rule("NSD applies one DNAME once", frozenset({RCODE, ANSWER, AUTHORITY}), _one_dname_once),
+    Rule("Knot says more than YXDOMAIN", frozenset({ANSWER}), _more_than_yxdomain),
+    Rule("Knot follows five links", frozenset({RCODE, ANSWER, AUTHORITY}), _five_links),
 )
 
 

@@ -1,7 +1,8 @@
 """Zones and questions out of a seed: the same seed, the same zones and the same questions.
 
 A zone has wildcards at several depths, empty non-terminals, zone cuts with and without glue,
-names below those cuts, aliases to everywhere, and labels of any octets and case.
+names below those cuts, aliases and DNAMEs to everywhere (other zones, below cuts, nothing), and
+labels of any octets and case.
 """
 
 import json
@@ -24,9 +25,9 @@ SERIAL, TTL = 2026, 60
 
 # fmt: off
 TYPES = ["A", "AAAA", "TXT", "MX", "SRV", "CAA", "NS", "SOA", "CNAME", "PTR", "DS", "ANY", "HTTPS",
-         "DNSKEY", "HINFO", "NSEC", "TYPE65280", "NAPTR"]
+         "DNSKEY", "HINFO", "NSEC", "TYPE65280", "NAPTR", "DNAME"]
 WEIGHTS = [8,  4,      4,     3,    3,     1,     3,    2,     3,       1,     3,    1,     1,
-           1,        1,       1,      1,           1]
+           1,        1,       1,      1,           1,       2]
 # fmt: on
 
 
@@ -50,6 +51,7 @@ class GeneratedZone:
     apex: Name
     owners: dict[Name, tuple[int, dict[str, list[str]]]] = field(default_factory=dict)
     cuts: list[Name] = field(default_factory=list)
+    dnames: list[Name] = field(default_factory=list)
 
     @property
     def server(self) -> Name:
@@ -60,6 +62,8 @@ class GeneratedZone:
         if lower(name) in map(lower, [*self.owners, self.apex, self.server]):
             return False
         if sum(len(label) + 1 for label in name) >= 255:
+            return False
+        if any(is_below(lower(name), dname) for dname in self.dnames):
             return False
         self.owners[name] = (ttl, rrsets)
         return True
@@ -90,6 +94,10 @@ class GeneratedZone:
                 text(name): {**rrsets, "ttl": ttl} for name, (ttl, rrsets) in self.owners.items()
             },
         }
+
+
+def is_below(name: Name, above: Name) -> bool:
+    return len(name) > len(above) and name[-len(above) :] == above
 
 
 def lower(name: Name) -> Name:
@@ -139,6 +147,8 @@ def _generate_zone(random: Random, apex: Name) -> GeneratedZone:
     names = [_below(random, apex) for _ in range(random.randint(10, 22))]
     for name in names:
         zone.add(name, _rrsets(random, zone, names), random.choice([0, 30, TTL, 3600]))
+    for _ in range(random.choice([0, 1, 1, 2])):
+        _add_dname(random, zone, names)
     for _ in range(random.randint(1, 3)):
         _add_cut(random, zone)
     if random.random() < 0.3:
@@ -161,8 +171,12 @@ def _below(random: Random, apex: Name) -> Name:
 def _rrsets(random: Random, zone: GeneratedZone, names: list[Name]) -> dict[str, list[str]]:
     target = text(random.choice([*names, zone.apex]))
     nowhere = text((random.choice(ABSENT), *zone.apex))
-    if random.random() < 0.2:
-        return {"CNAME": [random.choice([target, target, nowhere, OUTSIDE])]}
+    if random.random() < 0.3:
+        stem = [name[1:] if name[0] == b"*" else name for name in names]
+        below = text((random.choice([b"w", b"ns"]), *random.choice(stem)))  # by a wildcard, often
+        other = random.choice(["cut", "sub", "led", "w.moved", "www.kid", "a.led.kid"])
+        near = f"{other}.{text(zone.apex)}"
+        return {"CNAME": [random.choice([target, target, below, below, near, nowhere, OUTSIDE])]}
     number = random.randint(1, 250)
     every = {
         "A": [f"192.0.2.{number + n}" for n in range(random.choice([1, 1, 2, 4]))],
@@ -178,6 +192,20 @@ def _rrsets(random: Random, zone: GeneratedZone, names: list[Name]) -> dict[str,
     }
     chosen = random.sample(sorted(every), random.randint(1, 3))
     return {rdtype: every[rdtype] for rdtype in chosen}
+
+
+def _add_dname(random: Random, zone: GeneratedZone, names: list[Name]) -> None:
+    """Add a DNAME with nothing below it: to a name of the zone or above, the child, elsewhere."""
+    owner = (random.choice([b"led", b"Moved", b"over"]), *_parent(random, zone))
+    target = random.choice([*names, (b"cut", *zone.apex), (b"kid", *zone.apex), owner[1:], owner])
+    shown = random.choice([text(target), text(target), text((b"no", *zone.apex)), OUTSIDE])
+    if target == owner:  # a name that grows until it is too long
+        shown = text((random.choice([b"x", b"l" * 63]), *owner))
+    beside = {"TXT": ['"beside"']} if random.random() < 0.3 else {}
+    if any(is_below(lower(name), lower(owner)) for name in zone.owners):
+        return
+    if zone.add(owner, {"DNAME": [shown], **beside}):
+        zone.dnames.append(lower(owner))
 
 
 def _add_cut(random: Random, zone: GeneratedZone) -> None:
@@ -222,6 +250,11 @@ def questions(zones: list[GeneratedZone], seed: int, number: int) -> Iterator[Qu
 
 
 def _asked_name(random: Random, zone: GeneratedZone) -> Name:
+    if zone.dnames and random.random() < 0.1:
+        return (
+            *random.choices([*LABELS, b"ns", b"w"], k=random.randint(1, 3)),
+            *random.choice(zone.dnames),
+        )
     owned = random.choice([*zone.owners, *zone.owners, *zone.cuts, zone.apex, zone.server])
     fresh = random.choice([*ABSENT, *LABELS, b"*"])
     kind = random.random()

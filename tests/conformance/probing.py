@@ -103,10 +103,10 @@ def assert_fails_open(server: Server, outcome: Outcome) -> None:
     eventually(counted, "the answers are counted as all_down")
 
 
-def storm(folder: Path, *, endpoints: int) -> str:
+def storm(folder: Path, *, endpoints: int, startup_wait: float = 3.0) -> str:
     """Start with so many endpoints; return a line of figures on how the first probes were spread."""
     port = free_port("0.0.0.0")
-    startup_wait, timeout, interval = 3.0, 1.0, 3.0
+    timeout, interval = startup_wait / 3, startup_wait
     config = CONFIG.format(
         port=port,
         interval=interval,
@@ -126,15 +126,16 @@ def storm(folder: Path, *, endpoints: int) -> str:
     begun = min(first.values())
     assert len(first) == endpoints
     assert max(first.values()) - begun <= startup_wait, "a first probe came too late"
-    most = busiest(list(first.values()), 0.5)
-    fair = endpoints * 0.5 / spread
-    steady = busiest([p.at for p in probes if p.at > begun + startup_wait], 1.0)
+    window = spread / 4
+    most = busiest(list(first.values()), window)
+    fair, later = endpoints / 4, endpoints * window / interval
+    steady = busiest([p.at for p in probes if p.at > begun + startup_wait], window)
     told = (
-        f"{endpoints} first probes: at most {most} in half a second (evenly: {fair:.0f}); "
-        f"later at most {steady} in a second (evenly: {endpoints / interval:.0f})"
+        f"{endpoints} first probes: at most {most} in {window:g} s (evenly: {fair:.0f}); "
+        f"later at most {steady} in {window:g} s (evenly: {later:.0f})"
     )
     assert_bounded_per_endpoint(probes, endpoints, interval)
-    if most > 1.5 * fair + 5 or steady > 2 * endpoints / interval + 5:
+    if most > 1.5 * fair + 5 or steady > 2 * later + 5:
         raise Late(told)
     return told
 

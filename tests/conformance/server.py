@@ -126,12 +126,14 @@ class Server:
         host: str = "127.0.0.1",
         port: int | None = None,
         workers: int = 2,
+        also: Sequence[str] = (),
         path: Path | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.host, self.port = host, port or free_port(host)
         self.admin_port = free_port()
         self.workers = workers
+        self._listen = [f"{host}:{self.port}", *also]
         self.file = path or folder / "gtmdns.yaml"
         self.log_file = folder / "log"
         self.status: int | None = None
@@ -148,9 +150,9 @@ class Server:
         """Start the parent; it may refuse, see `wait`."""
         command = [
             PYTHON, "-m", "gtmdns", "serve", str(self.file),
-            "--listen", f"{self.host}:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}",
-            "--workers", str(self.workers),
+            "--admin", f"127.0.0.1:{self.admin_port}", "--workers", str(self.workers),
         ]  # fmt: skip
+        command += [word for address in self._listen for word in ("--listen", address)]
         environment = {**os.environ, **self._environment}
         environment |= {MARK: self._mark, "TMPDIR": str(self._runtime)}
         with self.log_file.open("ab") as log:
@@ -277,12 +279,15 @@ class Server:
 
     # The HTTP API
 
-    def request(self, path: str, method: str = "GET") -> tuple[int, Any]:
+    def request(self, path: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
         """Return (status, decoded JSON or text). Raises OSError where nobody answers."""
+        data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.admin_port}{path}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            response = opener.open(urllib.request.Request(url, method=method), timeout=PATIENCE)
+            response = opener.open(
+                urllib.request.Request(url, data, method=method), timeout=PATIENCE
+            )
         except urllib.error.HTTPError as error:
             response = error
         with response:

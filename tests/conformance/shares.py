@@ -80,6 +80,22 @@ class Flows:
                 count[self._read(sock.recv(4096))] += 1
         return counts
 
+    def answers(self, seconds: float) -> list[str | None]:
+        """Ask once from every socket; return what each was told within that time, None: nothing.
+
+        An answer that comes later than that counts for the next time.
+        """
+        waiting = dict(enumerate(self.sockets))
+        told: list[str | None] = [None] * len(self.sockets)
+        for sock in self.sockets:
+            sock.send(self._packet)
+        end = time.monotonic() + seconds
+        while waiting and (left := end - time.monotonic()) > 0:
+            ready = select.select(list(waiting.values()), [], [], left)[0]
+            for place in [place for place, sock in waiting.items() if sock in ready]:
+                told[place] = self._read(waiting.pop(place).recv(4096))
+        return told
+
     def of_worker(self, server: Server, role: str) -> list[bool]:
         """Return for each socket whether this worker serves it: while it is stopped it is mute.
 

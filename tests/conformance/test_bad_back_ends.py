@@ -176,13 +176,13 @@ def test_each_kind_of_back_end(tmp_path: Path) -> None:
 
 def test_checks_that_hang_cost_no_query_anything(tmp_path: Path) -> None:
     figures = in_time(
-        lambda: hang(tmp_path, checks=300, interval=1.5, timeout=1, rate=1000, queries=2000)
+        lambda: hang(tmp_path, checks=100, interval=0.6, timeout=0.4, rate=1000, queries=600)
     )
     print(figures)
 
 
 def test_first_probes_are_spread(tmp_path: Path) -> None:
-    print(in_time(lambda: storm(tmp_path, endpoints=200)))
+    print(in_time(lambda: storm(tmp_path, endpoints=80, startup_wait=1.2)))
 
 
 def test_answers_do_not_wait_for_verdicts_longer_than_startup_wait(tmp_path: Path) -> None:

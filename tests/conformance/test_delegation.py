@@ -34,6 +34,7 @@ pools:
   one: {{endpoints: [{ONE}, "2001:db8::1"]}}
   two: {{endpoints: [{TWO}]}}
   elsewhere: {{endpoints: [www.{CHILD}]}}
+  to-near: {{endpoints: [near.{CHILD}]}}
 zones:
   {CHILD}:
     nameservers: {{ns1: [{CHILD_HOST}]}}
@@ -47,6 +48,21 @@ zones:
       deep.empty.non.terminal: {{TXT: here}}
       long: {{TXT: {TEXTS}}}
       mail: {{MX: ["10 www"], ttl: 300}}
+      led: {{DNAME: wild}}
+      far: {{DNAME: led.inner}}
+      "*.chain": {{CNAME: x.led}}
+      to-chain: {{CNAME: y.chain}}
+      across: {{CNAME: www.inner}}
+      to-near: {{pools: to-near}}
+      lost: {{CNAME: no.inner}}
+      inner: {{NS: ns1}}
+  inner.{CHILD}:
+    nameservers: {{ns1.{CHILD}.: []}}
+    contact: hostmaster@example.com
+    records:
+      www: {{pools: two}}
+      back: {{CNAME: www.{CHILD}.}}
+      "*.led": {{CNAME: back}}
 """
 
 Ask = Callable[..., dns.message.Message]
@@ -98,6 +114,14 @@ CASES = [
     ("MX",                f"mail.{CHILD}",    "MX",    [f"mail.{CHILD}. 10 www.{CHILD}."]),
     ("name servers",      CHILD,              "NS",    [f"{CHILD}. ns1.{CHILD}."]),
     ("type HTTPS",        f"www.{CHILD}",     "HTTPS", []),
+    ("DNAME, wildcard",   f"a.led.{CHILD}",   "A",     [f"led.{CHILD}. wild.{CHILD}.", f"a.led.{CHILD}. a.wild.{CHILD}.", f"a.wild.{CHILD}. {TWO}"]),
+    ("CNAME of a wildcard, DNAME", f"to-chain.{CHILD}", "A",
+                                  [f"to-chain.{CHILD}. y.chain.{CHILD}.", f"y.chain.{CHILD}. x.led.{CHILD}.", f"led.{CHILD}. wild.{CHILD}.",
+                                   f"x.led.{CHILD}. x.wild.{CHILD}.", f"x.wild.{CHILD}. {TWO}"]),
+    ("into another zone", f"across.{CHILD}",  "A",     [f"across.{CHILD}. www.inner.{CHILD}.", f"www.inner.{CHILD}. {TWO}"]),
+    ("there and back",    f"b.far.{CHILD}",   "A",     [f"far.{CHILD}. led.inner.{CHILD}.", f"b.far.{CHILD}. b.led.inner.{CHILD}.",
+                                   f"b.led.inner.{CHILD}. back.inner.{CHILD}.", f"back.inner.{CHILD}. www.{CHILD}.", f"www.{CHILD}. {ONE}"]),
+    ("a pool's CNAME to a route", f"to-near.{CHILD}", "A", [f"to-near.{CHILD}. near.{CHILD}.", f"near.{CHILD}. {ONE}"]),
 ]
 # fmt: on
 
@@ -116,6 +140,15 @@ def test_a_name_that_does_not_exist(ask: Ask) -> None:
 
     assert response.rcode() == dns.rcode.NXDOMAIN
     assert [str(rrset.name) for rrset in response.authority] == [f"{CHILD}."]
+
+
+def test_an_alias_of_a_name_that_does_not_exist(ask: Ask) -> None:
+    """RFC 6604: the RCODE is that of the last name, which is another zone's."""
+    response = ask(f"lost.{CHILD}")
+
+    assert response.rcode() == dns.rcode.NXDOMAIN
+    assert told(response) == [f"lost.{CHILD}. no.inner.{CHILD}."]
+    assert [str(rrset.name) for rrset in response.authority] == [f"inner.{CHILD}."]
 
 
 def test_a_long_answer_comes_over_tcp(ask: Ask, server: Server) -> None:
@@ -140,9 +173,10 @@ def test_shares_survive_the_resolver(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("ask", ["unbound"], indirect=True)  # the others send no client subnet
-def test_the_resolver_keeps_answers_apart_by_client_subnet(ask: Ask) -> None:
+@pytest.mark.parametrize("first", ["near", "to-near"])
+def test_the_resolver_keeps_answers_apart_by_client_subnet(ask: Ask, first: str) -> None:
     """The scope of each answer tells the resolver whom it may give it to."""
-    name = f"near.{CHILD}"
+    name = f"{first}.{CHILD}"
     expected = {
         "101.37.1.0/24": TWO,
         "101.37.200.0/24": TWO,
@@ -152,7 +186,7 @@ def test_the_resolver_keeps_answers_apart_by_client_subnet(ask: Ask) -> None:
     }
     for _ in range(2):  # the second time from its cache
         answers = {subnet: ask(name, subnet=subnet) for subnet in expected}
-        assert {s: told(a)[0].split()[1] for s, a in answers.items()} == expected
+        assert {s: told(a)[-1].split()[1] for s, a in answers.items()} == expected
     scopes = {
         s: [str(o) for o in a.options if isinstance(o, dns.edns.ECSOption)]
         for s, a in answers.items()

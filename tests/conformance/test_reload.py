@@ -42,10 +42,10 @@ def test_no_query_is_lost_and_no_answer_is_mixed(at_zero: Server) -> None:
 
 
 def test_twenty_hang_ups_a_second_and_nothing_grows(at_zero: Server) -> None:
-    print(hang_up_often(at_zero, times=20, every=0.05, rate=500, p99=1.0))  # memory finds its size
+    print(hang_up_often(at_zero, times=10, every=0.05, rate=500, p99=1.0))  # memory finds its size
     before = settled(at_zero)
 
-    print(in_time(lambda: hang_up_often(at_zero, times=100, every=0.05, rate=600, p99=0.005)))
+    print(in_time(lambda: hang_up_often(at_zero, times=30, every=0.05, rate=600, p99=0.005)))
 
     print(assert_same_size(before, settled(at_zero), 0.05))
 

@@ -2,13 +2,18 @@
 
 import json
 import shutil
+import socket
+from collections import Counter
 from collections.abc import Iterator
 
+import dns.flags
+import dns.message
+import dns.query
 import pytest
 
 from tests.conformance.server import Server, run, serving
 from tests.conformance.shares import assert_shares, flows, summed
-from tests.conformance.weighing import CONFIG, PAIRS, A, B, assert_chi_squares, dig
+from tests.conformance.weighing import BIG, CONFIG, PAIRS, A, B, C, assert_chi_squares, dig
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +57,29 @@ def test_changed_weights_hold_at_once_and_exactly(server: Server) -> None:
 
     assert_shares(before, {A: 1, B: 3})
     assert_shares(after, {A: 4, B: 1})
+
+
+def over_tcp(server: Server, name: str, times: int) -> Counter[str]:
+    """Ask over connections of 50 queries each; count the first address of each answer."""
+    counts: Counter[str] = Counter()
+    query = dns.message.make_query(name, "A")
+    for _ in range(times // 50):
+        with socket.create_connection((server.host, server.port), 10) as sock:
+            for _ in range(50):
+                response = dns.query.tcp(query, server.host, timeout=10, sock=sock)
+                assert not response.flags & dns.flags.TC
+                counts[str(response.answer[-1][0])] += 1
+    return counts
+
+
+@pytest.mark.parametrize("name", ["inside", "alias", "x.wild", "inside.led", "hosts", "hosts.led"])
+def test_shares_over_tcp_and_behind_names_that_lead_on(server: Server, name: str) -> None:
+    """The exact count of every ticket is in tests/answers/test_exactness.py."""
+    assert_shares(over_tcp(server, f"{name}.gtm.test", 400), {A: 1, B: 2, C: 5})
+
+
+def test_who_was_truncated_and_comes_again_over_tcp_gets_fair_shares(server: Server) -> None:
+    short = server.ask("big.gtm.test")
+
+    assert (bool(short.flags & dns.flags.TC), short.answer) == (True, [])
+    assert_shares(over_tcp(server, "big.gtm.test", 400), dict.fromkeys(BIG, 1))

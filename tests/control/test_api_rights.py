@@ -1,11 +1,14 @@
 """What the HTTP API refuses: foreign pages, changes without the right to them, nonsense."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gtmdns.control.api import application
+from gtmdns.control.guard import CHANGES, OWN_RIGHT
 from tests.control.asking import Client, check_problem, run
 from tests.control.support import QUICK
 
@@ -198,3 +201,34 @@ def test_without_a_token_only_loopback_may_change(tmp_path: Path) -> None:
         assert client.control.generation == 1
 
     run(tmp_path, test, loopback=False)
+
+
+def test_every_change_needs_the_right_to_it(tmp_path: Path) -> None:
+    """Whatever routes there will be: but for pushes, whose checks have tokens of their own."""
+
+    async def test(client: Client) -> None:
+        seen = set()
+        for route in application(client.control, loopback=False).router.routes():
+            if route.method not in CHANGES or route.name == OWN_RIGHT:
+                continue
+            path = re.sub(r"\{\w+\}", "x", route.resource.canonical)  # type: ignore[union-attr]
+            seen.add((route.method, path))
+            check_problem(await client.ask(path, route.method), 403, "read-only")
+        assert len(seen) == 6
+
+    run(tmp_path, test, loopback=False)
+
+
+def test_overrides_take_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("open sesame")
+    text = QUICK.replace("admin: {listen: null}", "admin: {listen: null, token_file: token}")
+    said = {"state": "down", "expires_in": "1h", "reason": "why"}
+
+    async def test(client: Client) -> None:
+        path = "/api/v1/overrides/home/192.0.2.1"
+        check_problem(await client.ask(path, "PUT", said), 401)
+        answer = await client.ask(path, "PUT", said, Authorization="Bearer open sesame")
+        assert answer[0] == 200
+        check_problem(await client.ask(path, "DELETE"), 401)
+
+    run(tmp_path, test, text)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gtmdns.control.control import MERGE, Control
+from gtmdns.control.control import Control
+from gtmdns.control.steering import MERGE
 from tests.compiler.support import ask, rcode
 from tests.control.running import HOME, answers, hanging, run
 from tests.control.support import (
@@ -77,8 +78,8 @@ def test_a_verdict_changes_answers_and_is_counted(tmp_path: Path) -> None:
         await until(lambda: answers(control) == HOME, "both are back")
 
         assert control.generation == 1
-        assert control.verdict_changes["home", "192.0.2.1", "down"] == 1
-        assert control.verdict_changes["home", "192.0.2.1", "up"] == 2
+        assert control.steering.verdict_changes["home", "192.0.2.1", "down"] == 1
+        assert control.steering.verdict_changes["home", "192.0.2.1", "up"] == 2
         await until(lambda: [f[0] for f in worker.frames].count("change") >= 3, "workers know")
         await worker.close()
 
@@ -89,26 +90,25 @@ def test_verdicts_of_one_moment_are_one_change(tmp_path: Path) -> None:
     """Merged for 50 ms: a rack that dies does not send a change for each of its endpoints."""
 
     async def test(control: Control, endpoints: Endpoints) -> None:
-        publication = control.publication
-        assert publication is not None
+        steering = control.steering
         await until(lambda: all(s.last for s in control.monitor.standings().values()), "verdicts")
-        await until(lambda: not control._dirty_pools, "they are in the answers")
-        refreshed: list[list[str]] = []
-        refresh = publication.refresh
+        await until(lambda: not steering.is_behind(), "they are in the answers")
+        looked: list[list[str]] = []
+        look_at = steering._look_at
 
-        def note(pools: Any, usable: Any) -> Any:
-            refreshed.append(sorted(pools))
-            return refresh(pools, usable)
+        def note(publication: Any, moment: Any, pools: Any) -> Any:
+            looked.append(sorted(pools))
+            return look_at(publication, moment, pools)
 
-        publication.refresh = note  # type: ignore[method-assign]
+        steering._look_at = note  # type: ignore[method-assign]
         before = time.monotonic()
         for key, standing in control.monitor.standings().items():
-            control._on_verdict(key, standing)
-        assert refreshed == []
+            steering.on_verdict(key, standing)
+        assert looked == []
 
-        await until(lambda: refreshed, "the answers are decided anew")
+        await until(lambda: looked, "the answers are decided anew")
         assert time.monotonic() - before >= MERGE
-        assert refreshed == [["home"]]
+        assert looked == [["home"]]
 
     run(tmp_path, test)
 

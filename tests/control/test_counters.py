@@ -136,7 +136,7 @@ def test_old_generations_are_forgotten_one_by_one(plan: Plan) -> None:
 
 
 def test_a_gauge_is_not_added_up(counters: Counters) -> None:
-    counters.add(100, 1, {"tcp_connections": 9, "n": 1}, {})
+    counters.add(100, 1, {"tcp_connections": 9, "compiled": 1, "n": 1}, {})
 
     assert counters.totals.plain == {"n": 1}
 

@@ -1,7 +1,6 @@
 """Explanations: what they say, and that the answers that are really given agree with them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from random import Random
@@ -11,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtmdns.compiler.decide import Drawn
-from gtmdns.compiler.plan import all_usable
-from gtmdns.control.explain import EXACT_DRAWS, SUMMED_DRAWS, BadQuestion, explain, shares_of
+from gtmdns.compiler.draws import Drawn
+from gtmdns.control.explain import BadQuestion, explain
 from gtmdns.control.publication import Publication
+from gtmdns.control.shares import EXACT_DRAWS, SUMMED_DRAWS, shares_of
+from gtmdns.control.witness import Witness, of_file
 from tests.compiler.support import LAW, ask, compile_text, drawn_shares, rcode, with_records
 
 SECTIONS = """
@@ -59,21 +59,18 @@ def compiled() -> Any:
     return compile_text(with_records(RECORDS, SECTIONS))
 
 
-def published(*down: str) -> tuple[Publication, Mapping[str, Sequence[bool]]]:
+def published(*down: str) -> tuple[Publication, Witness]:
     """Return a publication, brought to the state in which these addresses are down."""
     made = compiled()
     publication = Publication.of(made.plan, made.pieces)
-    usable = {
-        name: tuple(endpoint.address not in down for endpoint in pool.endpoints)
-        for name, pool in publication.plan.pools.items()
-    }
-    publication.refresh(publication.plan.pools, usable)
-    return publication, usable
+    witness = of_file(made.plan).assuming(down, ())
+    publication.refresh(publication.plan.pools, witness.conditions)
+    return publication, witness
 
 
 def told(owner: str, *down: str, rtype: str = "A", client: str = "192.0.2.200") -> dict[str, Any]:
-    publication, usable = published(*down)
-    return explain(publication, usable, f"{owner}.example.test", rtype, client)
+    publication, conditions = published(*down)
+    return explain(publication, conditions, f"{owner}.example.test", rtype, client)
 
 
 HOME, AWAY = ("192.0.2.1", "192.0.2.2"), ("192.0.2.9",)
@@ -194,7 +191,8 @@ def test_scope_is_a_length_of_the_clients_own_family(owner: str, client: str, sc
 def test_pools_are_told_with_what_was_found_there() -> None:
     said = told("chain", "192.0.2.41", "192.0.2.42")
 
-    assert said["pools"] == [
+    pools = [{key: pool[key] for key in FIELDS} for pool in said["pools"]]
+    assert pools == [
         {
             "name": "two",
             "available": False,
@@ -212,6 +210,9 @@ def test_pools_are_told_with_what_was_found_there() -> None:
             "reason": "answers: 2 of 2 endpoints usable",
         },
     ]
+
+
+FIELDS = ("name", "available", "usable", "total", "needed", "reason")
 
 
 def reasons(said: dict[str, Any]) -> list[str]:
@@ -237,40 +238,12 @@ def test_a_spare_that_is_not_drawn() -> None:
     made = compile_text(with_records("a: {pools: {home: 1, away: 0}}", SECTIONS))
     publication = Publication.of(made.plan, made.pieces)
 
-    said = explain(publication, all_usable(made.plan.pools), "a.example.test", "A", NOWHERE)
+    said = explain(publication, of_file(made.plan), "a.example.test", "A", NOWHERE)
 
     assert reasons(said) == [
         "home answers: 2 of 2 endpoints usable",
         "away not drawn: 1 of 1 endpoints usable",
     ]
-
-
-def test_all_of_an_explanation() -> None:
-    said = told("near", client=WEST)
-
-    assert said == {
-        "name": "near.example.test",
-        "type": "A",
-        "client": WEST,
-        "zone": "example.test",
-        "owner": "near",
-        "region": "west",
-        "pools": [
-            {
-                "name": "away",
-                "available": True,
-                "usable": 1,
-                "total": 1,
-                "needed": 1,
-                "reason": "answers: 1 of 1 endpoints usable",
-            }
-        ],
-        "answers": [{"data": "192.0.2.9", "probability": 1.0}],
-        "ttl": 30,
-        "scope": 25,
-        "reason": "region",
-        "rcode": "NOERROR",
-    }
 
 
 def test_a_name_that_is_not_ours_is_refused() -> None:
@@ -340,7 +313,7 @@ PUBLISHED = published()
 def test_shares_of_draws_without_replacement_are_exact(weights: tuple[int, ...], take: int) -> None:
     names = tuple(f"192.0.2.{n}" for n in range(len(weights)))
 
-    shares = shares_of(Drawn(("p",), names, weights, take, ordered=True))
+    shares = shares_of(Drawn(("p",), names, weights, take, kind="ordered"))
 
     assert list(shares.values()) == [share for share, _ in drawn_shares(weights, take)]
     assert sum(shares.values()) == take
@@ -353,7 +326,7 @@ def test_shares_of_more_endpoints_are_near_enough(number: int, off: float) -> No
     """Equal weights, whose shares are known: by floats first, then by an estimate."""
     names = tuple(f"192.0.2.{n}" for n in range(number))
 
-    shares = shares_of(Drawn(("p",), names, (7,) * number, 3, ordered=True))
+    shares = shares_of(Drawn(("p",), names, (7,) * number, 3, kind="ordered"))
 
     assert all(abs(share - Fraction(3, number)) < off for share in shares.values())
     assert abs(sum(shares.values()) - 3) < 1e-9

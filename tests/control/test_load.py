@@ -96,6 +96,18 @@ def test_a_loader_that_cannot_start_is_a_mistake(
     assert mistake.problem == "the loader cannot be started: No such file or directory"
 
 
+def test_a_load_without_an_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = write(tmp_path / "loader", "#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(load_module, "LOAD_TIME", 0.2)
+
+    report = run_load(tmp_path / "gtmdns.yaml", tmp_path / "kept")
+
+    (mistake,) = report.mistakes
+    assert mistake.problem == "the loader was not done after 0.2 s"
+
+
 def test_where_nothing_can_be_kept_the_load_is_still_good(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,22 @@ def test_it_speaks_frames_and_takes_serials(tmp_path: Path) -> None:
     frames = list(Decoder().feed(out.getvalue()))
     assert frames[-1] == ("done",)
     assert plan_of(frames).zones["example.test"].serial == 7
+
+
+def test_where_nobody_listens_any_more_it_ends_silently(tmp_path: Path) -> None:
+    """Control was killed: no traceback for whoever reads the log."""
+    records = "".join(f"      n{n}: {{A: 192.0.2.1}}\n" for n in range(2000))
+    path = config(tmp_path, QUICK + records)
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gtmdns.control.loader", str(path)],
+        input=b"{}", stdout=writing, stderr=subprocess.PIPE, timeout=60,
+    )  # fmt: skip
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_databases_are_watched(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The control process: its log, for people or one JSON object each, and its runtime folder."""
 
+import asyncio
 import json
 import logging
 import re
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gtmdns.control.__main__ import JsonLines, TextLines, own_folder
+from gtmdns.control.__main__ import JsonLines, TextLines, is_ours, own_folder
+from tests.control.asking import Client, run
 
 
 def record(level: int, text: str, *arguments: object, error: bool = False) -> logging.LogRecord:
@@ -72,3 +74,43 @@ def test_a_runtime_folder_that_others_may_write_is_refused(tmp_path: Path, kind:
 
     with pytest.raises(PermissionError, match="not a folder of this user alone"):
         own_folder(folder)
+
+
+# fmt: off
+NO_HTTP = [
+    ("another protocol",        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"),
+    ("no length",               b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n"),
+    ("a header without a name", b"GET / HTTP/1.1\r\n: x\r\n\r\n"),
+    ("a long line",             b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n"),
+]
+# fmt: on
+
+
+def test_what_is_no_http_gets_its_answer_and_no_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reaches the listener could fill the disk with tracebacks."""
+
+    async def test(client: Client) -> None:
+        port = int(client.url.rpartition(":")[2])
+        for name, octets in NO_HTTP:
+            for before in (b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(before + octets + b"\r\n\r\n")
+                answer = await asyncio.wait_for(reader.read(), 10)
+                assert b"HTTP/1.1 400" in answer or b"HTTP/1.0 400" in answer, name
+                writer.close()
+                await writer.wait_closed()
+
+    server = logging.getLogger("aiohttp.server")
+    server.addFilter(is_ours)
+    try:
+        run(tmp_path, test)
+    finally:
+        server.removeFilter(is_ours)
+    assert [record for record in caplog.records if record.name.startswith("aiohttp")] == []
+
+
+def test_faults_of_our_own_are_told() -> None:
+    assert is_ours(record(logging.ERROR, "failed", error=True))
+    assert is_ours(record(logging.ERROR, "failed"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gtmdns import __version__
 from gtmdns.answers import answer as tags
 from gtmdns.control import metrics
 from gtmdns.control.control import Control
+from gtmdns.health.overrides import Override
 from gtmdns.health.tally import BUCKETS
 from tests.control.support import (
     QUICK,
@@ -40,6 +42,12 @@ DOCUMENTED: dict[str, tuple[str, set[str]]] = {
     "gtmdns_health_checks_total": ("counter", {"check", "result"}),
     "gtmdns_health_check_duration_seconds": ("histogram", {"check"}),
     "gtmdns_verdict_changes_total": ("counter", {"pool", "address", "to"}),
+    "gtmdns_overrides_active": ("gauge", set()),
+    "gtmdns_failback_held": ("gauge", set()),
+    "gtmdns_isolated": ("gauge", set()),
+    "gtmdns_endpoint_ejected": ("gauge", {"check", "address"}),
+    "gtmdns_health_check_staleness_seconds": ("gauge", {"check"}),
+    "gtmdns_certificate_expiry_days": ("gauge", {"check", "address"}),
     "gtmdns_config_last_reload_successful": ("gauge", set()),
     "gtmdns_config_last_reload_success_timestamp_seconds": ("gauge", set()),
     "gtmdns_config_generation": ("gauge", set()),
@@ -88,7 +96,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> str:
     async def test(control: Control, endpoints: Endpoints, worker: FakeWorker) -> None:
         plan = control.publication.plan  # type: ignore[union-attr]
         endpoints.dead.add("192.0.2.1")
+        endpoints.certificate = time.time() + 10 * 86_400
         await until(lambda: not control.usable()["home"][0], "192.0.2.1 is down")
+        control.steering.overriding.put(
+            Override("home", "192.0.2.2", "up", "me", "why", time.time(), None)
+        )
         pool = plan.tags.index((0, "home", "default")) + tags.FIRST_TAG
         worker.count(
             {
@@ -115,7 +127,10 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> str:
         control.worker_restarts = 2
         texts.append(rendered(control))
 
-    run(tmp_path_factory.mktemp("busy"), test)
+    text = QUICK.replace("rise: 1}", "rise: 1, eject: {base: 60s}}").replace(
+        "[home, away]", "[home, away], failback: {delay: 1m}"
+    )
+    run(tmp_path_factory.mktemp("busy"), test, text=text)
     return texts[0]
 
 
@@ -173,6 +188,11 @@ VALUES = [
     ("gtmdns_pool_usable_endpoints", {"pool": "home", "family": "ipv6"}, 1),
     ("gtmdns_verdict_changes_total", {"pool": "home", "address": "192.0.2.1", "to": "down"}, 1),
     ("gtmdns_verdict_changes_total", {"pool": "home", "address": "192.0.2.2", "to": "up"}, 1),
+    ("gtmdns_overrides_active", {}, 1),
+    ("gtmdns_failback_held", {}, 0),
+    ("gtmdns_isolated", {}, 0),
+    ("gtmdns_endpoint_ejected", {"check": "web", "address": "192.0.2.1"}, 1),
+    ("gtmdns_endpoint_ejected", {"check": "web", "address": "192.0.2.2"}, 0),
     ("gtmdns_config_last_reload_successful", {}, 1),
     ("gtmdns_config_generation", {}, 1),
     ("gtmdns_worker_restarts_total", {}, 2),
@@ -205,6 +225,28 @@ def test_probes_are_counted_and_timed(busy: str) -> None:
     assert rows == [total] * len(rows)  # each probe of these tests takes a millisecond
     seconds = value(busy, f"{name}_sum", check="web")
     assert seconds == pytest.approx(total * 0.001)
+
+
+def test_what_gets_old_is_told(busy: str) -> None:
+    days = value(busy, "gtmdns_certificate_expiry_days", check="web", address="192.0.2.2")
+    stale = value(busy, "gtmdns_health_check_staleness_seconds", check="web")
+    assert days == pytest.approx(10, abs=0.1)
+    assert stale is not None
+    assert 0 <= stale < 30
+
+
+def test_series_of_what_is_not_configured_any_more_go_away(tmp_path: Path) -> None:
+    async def test(control: Control, endpoints: Endpoints, worker: FakeWorker) -> None:
+        await until(lambda: control.steering.verdict_changes, "verdicts")
+        write(tmp_path / "gtmdns.yaml", QUICK.replace("192.0.2.2,", ""))
+        await control.reload("test")
+
+        name = "gtmdns_verdict_changes_total"
+        text = rendered(control)
+        assert value(text, name, pool="home", address="192.0.2.1", to="up") == 1
+        assert value(text, name, pool="home", address="192.0.2.2", to="up") is None
+
+    run(tmp_path, test)
 
 
 def test_receive_errors_count_what_the_kernel_dropped(

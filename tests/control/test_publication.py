@@ -1,15 +1,18 @@
 """What is served of one generation: whole for a worker that comes, changes for those that have it."""
 
-from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import pytest
 
 from gtmdns.answers.snapshot import Settings, Snapshot, SnapshotBuilder
-from gtmdns.control.publication import Publication, usable_of
+from gtmdns.compiler.plan import AnswerSpec
+from gtmdns.control.publication import Publication
+from gtmdns.health.condition import WELL, Condition
 from gtmdns.serve.frames import Decoder
 from tests.compiler.support import ask, compile_text, rcode, section, with_records
 
+DOWN = Condition(usable=False)
 SECTIONS = """
 server: {udp_payload: 4096, nsid: edge-1, client_subnet: false, tcp: {max_connections: 7, max_per_client: 3, idle_timeout: 2s}}
 health_checks: {web: {type: http}, ssh: {type: tcp, port: 22}}
@@ -32,9 +35,9 @@ def publication() -> Publication:
     return Publication.of(made.plan, made.pieces)
 
 
-def usable(publication: Publication, *down: str) -> Mapping[str, Sequence[bool]]:
+def usable(publication: Publication, *down: str) -> dict[str, tuple[Condition, ...]]:
     return {
-        name: tuple(endpoint.address not in down for endpoint in pool.endpoints)
+        name: tuple(DOWN if e.address in down else WELL for e in pool.endpoints)
         for name, pool in publication.plan.pools.items()
     }
 
@@ -147,24 +150,82 @@ def test_what_changes_while_a_worker_is_sent_it_does_not_tear_it(publication: Pu
     assert answers(snapshot, "www") == ["192.0.2.2"]
 
 
-# fmt: off
-USABLE = [
-    # verdicts -> home, away
-    ({},                                                              (True, True),   (True,)),
-    ({("192.0.2.1", "web"): False},                                   (False, True),  (True,)),
-    ({("192.0.2.1", "ssh"): False},                                   (True, True),   (True,)),
-    ({("192.0.2.9", "web"): True, ("192.0.2.9", "ssh"): False},       (True, True),   (False,)),
-    ({("192.0.2.9", "web"): True, ("192.0.2.9", "ssh"): True},        (True, True),   (True,)),
-]
-# fmt: on
+FOLLOWING = """
+www:  {pools: [home, away], ttl: {min: 5, max: 60}}
+back: {pools: [home, away], failback: {delay: 60s}}
+"""
 
 
-@pytest.mark.parametrize(("verdicts", "home", "away"), USABLE)
-def test_usable_is_what_no_check_holds_down(
-    publication: Publication,
-    verdicts: dict[tuple[str, str], bool],
-    home: tuple[bool, ...],
-    away: tuple[bool, ...],
-) -> None:
-    """What is not known yet is usable, and so is what has no check."""
-    assert usable_of(publication.plan, verdicts) == {"home": home, "away": away, "plain": (True,)}
+@pytest.fixture
+def following() -> Publication:
+    made = compile_text(with_records(FOLLOWING, SECTIONS))
+    return Publication.of(made.plan, made.pieces)
+
+
+def ttl(publication: Publication, owner: str) -> int:
+    [rrset] = ask(publication.snapshot, f"{owner}.example.test.", "A").answer
+    return rrset.ttl
+
+
+def test_a_ttl_that_changed_alone_is_a_change(following: Publication) -> None:
+    """Nothing else is different, and a worker must know it all the same."""
+    well = usable(following)
+    assert following.refresh(["home"], well) == []
+    assert ttl(following, "www") == 60, "compiled as if nothing could change"
+
+    for until, expected in ((15.0, 15), (9.7, 9), (3.0, 5), (100.0, 60)):
+        soon = {**well, "home": (Condition(until=until), WELL)}
+        [(number, code)] = following.refresh(["home"], soon)
+        assert following.answers[number] == code
+        assert ttl(following, "www") == expected
+        assert following.refresh(["home"], soon) == []
+    assert ttl(following, "back") == 60, "a number is the TTL, whatever happens"
+
+
+def test_what_is_held_back_is_asked_for_by_spec(following: Publication) -> None:
+    asked = []
+
+    def held(spec: AnswerSpec) -> dict[str, float]:
+        asked.append((spec.hold, spec.failback))
+        return {"home": 20.0} if spec.hold else {}
+
+    changes = following.refresh(["home"], usable(following), held)
+
+    assert sorted(asked) == [("", None), ("back.example.test", 60.0)]
+    assert len(changes) == 1
+    assert answers(following.snapshot, "back") == ["192.0.2.9"]
+    assert answers(following.snapshot, "www") == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_records_with_failback_have_specs_of_their_own() -> None:
+    """One may be held back where the other is not: they cannot share an answer."""
+    records = "".join(
+        f"{owner}: {{pools: [home, away]{more}}}\n"
+        for owner, more in (
+            ("a", ""),
+            ("b", ""),
+            ("c", ", failback: {delay: 60s}"),
+            ("d", ", failback: {delay: never}"),
+        )
+    )
+    plan = compile_text(with_records(records, SECTIONS)).plan
+
+    assert sorted((spec.hold, spec.failback) for spec in plan.specs.values()) == [
+        ("", None), ("c.example.test", 60.0), ("d.example.test", inf),
+    ]  # fmt: skip
+    assert {s.owner: (s.hold, s.failback) for s in plan.steered.values()} == {
+        "a": ("", None), "b": ("", None),
+        "c": ("c.example.test", 60.0), "d": ("d.example.test", inf),
+    }  # fmt: skip
+
+
+def test_a_fallback_hangs_on_its_own_pools_too() -> None:
+    made = compile_text(with_records("www: {pools: home, when_all_down: {pools: away}}", SECTIONS))
+    publication = Publication.of(made.plan, made.pieces)
+    publication.refresh(["home"], usable(publication, "192.0.2.1", "192.0.2.2"))
+    assert answers(publication.snapshot, "www") == ["192.0.2.9"]
+
+    conditions = usable(publication, "192.0.2.1", "192.0.2.2")
+    conditions["away"] = (Condition(usable=False, barred=True, overridden=True),)
+    assert len(publication.refresh(["away"], conditions)) == 1
+    assert rcode(ask(publication.snapshot, "www.example.test.", "A")) == "SERVFAIL"

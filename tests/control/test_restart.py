@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gtmdns.control import control as control_module
+from gtmdns.control import keeping
 from gtmdns.control.control import KEPT, Control
 from gtmdns.control.state import FILE, read_state, write_state
 from tests.control.running import HOME, answers, hanging, run
@@ -126,7 +126,7 @@ def test_restored_verdicts_hold_until_probes_say_otherwise(tmp_path: Path) -> No
 def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_module, "SAVE_EVERY", 0.005)
+    monkeypatch.setattr(keeping, "SAVE_EVERY", 0.005)
 
     async def test(control: Control, endpoints: Endpoints) -> None:
         for number in range(3):

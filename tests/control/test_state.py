@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from gtmdns.control.failback import SavedClock
 from gtmdns.control.state import FILE, State, read_state, write_state
+from gtmdns.health.overrides import Override
 from gtmdns.health.standing import SavedVerdict
 
 STATE = State(
@@ -16,8 +18,15 @@ STATE = State(
     serials={"example.test": ("abc", 1_800_000_000), "other.test": ("def", 7)},
     verdicts=[
         SavedVerdict("192.0.2.1", "web", "0123", "down", 1_800_000_000.5),
-        SavedVerdict("n1.example.net", "web", "0123", "up", 0.0),
+        SavedVerdict("n1.example.net", "web", "0123", "up", 0.0, 3, 41.5, 1_800_000_001.0),
     ],
+    overrides=[
+        Override("home", None, "down", "me", "why", 1_800_000_000.0, 1_800_003_600.0),
+        Override("home", "2001:db8::1", "up", "me", "why", 1_800_000_000.0, None),
+    ],
+    clocks=[SavedClock("home", 4, 1_800_000_000.0), SavedClock("away", 6, None)],
+    released=[("www.example.test", "home", 4)],
+    addresses={"back.example.net": ("192.0.2.1", "2001:db8::1")},
 )
 
 
@@ -34,6 +43,21 @@ def test_nothing_there_is_a_new_state_and_no_trouble(
     assert read_state(tmp_path) == State()
     assert read_state(tmp_path / "no folder") == State()
     assert not caplog.records
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    """It has no overrides, clocks, releases and addresses, and verdicts without ejections."""
+    (tmp_path / FILE).write_text(json.dumps(good()))
+
+    assert read_state(tmp_path) == State(
+        3, {"example.test": ("abc", 7)}, [SavedVerdict("h", "c", "d", "up", 1.0)]
+    )
+
+
+OVERRIDE = {
+    "pool": "home", "address": None, "state": "down", "owner": "o", "reason": "r", "since": 1.0,
+    "expires": 2.0,
+}  # fmt: skip
 
 
 def good() -> dict[str, Any]:
@@ -74,6 +98,15 @@ BROKEN = [
     ("a negative serial",      broken(serials={"example.test": ["abc", -1]})),
     ("a verdict of the future", broken(verdicts=[{**good()["verdicts"][0], "since": 1e300}])),
     ("a verdict at NaN",       broken(verdicts=[{**good()["verdicts"][0], "since": float("nan")}])),
+    ("a negative ejection",    broken(verdicts=[{**good()["verdicts"][0], "ejected_for": -1}])),
+    ("too many ejections",     broken(verdicts=[{**good()["verdicts"][0], "ejections": 1 << 40}])),
+    ("an override to nothing", broken(overrides=[{**OVERRIDE, "state": "off"}])),
+    ("an override for ever",   broken(overrides=[{**OVERRIDE, "expires": float("inf")}])),
+    ("half an override",       broken(overrides=[{"pool": "home"}])),
+    ("a clock in words",       broken(clocks=[{"pool": "home", "family": 4, "back": "soon"}])),
+    ("a clock of no family",   broken(clocks=[{"pool": "home", "family": 5, "back": None}])),
+    ("a release of one",       broken(released=[["www"]])),
+    ("an address that is none", broken(addresses={"a.test": ["nowhere"]})),
     ("a verdict of no time",   broken(verdicts=[{**good()["verdicts"][0], "since": None}])),
 ]
 # fmt: on

@@ -10,6 +10,7 @@ import pytest
 
 from gtmdns.control.publication import Publication
 from gtmdns.control.workers import Workers
+from gtmdns.health.condition import WELL, Condition
 from tests.compiler.support import ask, compile_text, section, with_records
 from tests.control.support import FakeWorker, until
 
@@ -43,7 +44,7 @@ def run(folder: Path, test: Callable[[Hub], Awaitable[None]]) -> None:
 
 def publication(generation: int, address: str, names: int = 1) -> Publication:
     """Return a publication in which www.example.test has this address; larger by its names."""
-    records = "\n".join(f"n{n}: {{TXT: t{n}}}" for n in range(names))
+    records = "\n".join(f"n{n}: {{TXT: t{n:0>200}}}" for n in range(names))
     sections = f"pools: {{home: {{endpoints: [{address}, 192.0.2.254], max_answers: 1}}}}"
     made = compile_text(with_records(f"www: {{pools: home}}\n{records}", sections))
     published = Publication.of(made.plan, made.pieces)
@@ -82,7 +83,7 @@ def test_changed_answers_follow_to_all_who_have_the_generation(tmp_path: Path) -
         worker = await FakeWorker(0, 100).connect(tmp_path)
         await until(lambda: worker.snapshot.generation == 1, "generation 1")
 
-        changes = published.refresh(["home"], {"home": (True, False)})
+        changes = published.refresh(["home"], {"home": (WELL, Condition(usable=False))})
         hub.workers.change(1, changes)
 
         await until(lambda: answers(worker) == {"192.0.2.1"}, "the change arrived")
@@ -125,7 +126,7 @@ def test_changes_of_an_older_generation_are_not_sent_after_a_newer_one(tmp_path:
         worker = await FakeWorker(0, 100).connect(tmp_path)
         await until(lambda: worker.snapshot.generation == 1, "generation 1")
 
-        hub.workers.change(1, first.refresh(["home"], {"home": (True, False)}))
+        hub.workers.change(1, first.refresh(["home"], {"home": (WELL, Condition(usable=False))}))
         hub.workers.publish(publication(2, "192.0.2.2"))
 
         await until(lambda: worker.snapshot.generation == 2, "generation 2")
@@ -261,7 +262,7 @@ def test_sections_survive_the_channel(tmp_path: Path) -> None:
         await until(lambda: worker.snapshot.generation == 1, "generation 1")
 
         response = ask(worker.snapshot, "n699.example.test.", "TXT")
-        assert section(response.answer) == ['n699.example.test. 60 TXT "t699"']
+        assert section(response.answer) == [f'n699.example.test. 60 TXT "t{699:0>200}"']
         await worker.close()
 
     run(tmp_path, test)

@@ -29,4 +29,4 @@ def test_the_output_is_real(
 
     done = CliRunner().invoke(main, shlex.split(line))
 
-    assert done.output.splitlines() == output.splitlines()
+    assert done.stdout.splitlines() == output.splitlines()

@@ -25,13 +25,15 @@ def test_there_are_pages() -> None:
 
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_configuration_loads(text: str, tmp_path: Path) -> None:
-    """What a page shows is good, and nothing in it is warned of."""
+    """What a page shows is good, and warned of where it says so: `# warned of: ...`."""
     file = tmp_path / "gtmdns.yaml"
     file.write_text(text)
+    marked = [n for n, line in enumerate(text.splitlines(), 1) if "# warned of" in line]
 
     _, warnings, _ = load_and_compile(file, {})
 
-    assert warnings == []
+    lines = {int(warning.removeprefix(f"{file}:").partition(":")[0]) for warning in warnings}
+    assert sorted(lines) == marked, warnings
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

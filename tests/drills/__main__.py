@@ -14,10 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.answers.interleaving import interleave
 from tests.conformance import test_bad_back_ends, test_start_stop
+from tests.conformance.clocks import JUMPS, LIBRARY, keep_time
 from tests.conformance.deaths import kill_control, kill_workers
 from tests.conformance.differing import differences
 from tests.conformance.following import follow
+from tests.conformance.large import large
 from tests.conformance.probing import hang, storm
 from tests.conformance.reloading import (
     NAMES,
@@ -27,9 +30,26 @@ from tests.conformance.reloading import (
     reload_often,
     settled,
 )
+from tests.conformance.reporting import reports
 from tests.conformance.server import Machine, in_time, serving
 from tests.conformance.shares import assert_shares
+from tests.conformance.storming import agree, collapse, thresholds
 from tests.conformance.weighing import CONFIG, PAIRS, assert_chi_squares, dig
+from tests.drills.connections import (
+    descriptors,
+    fragments,
+    idle,
+    idle_close,
+    one_byte,
+    per_client,
+    pipelining,
+    slow_readers,
+)
+from tests.drills.flood import flood
+from tests.drills.overriding import overrides
+from tests.drills.silence import silence
+from tests.drills.stories import stories
+from tests.example_zone import example
 from tests.fuzz.mutation import fuzz
 
 RATE = 5000.0  # queries per second
@@ -106,6 +126,12 @@ def differential(folder: Path) -> str:
     return str(comparison)
 
 
+def clocks(folder: Path) -> str:
+    if LIBRARY is None:
+        return "SKIPPED: libfaketime is not installed (Debian: faketime)"
+    return keep_time(folder, jumps=list(JUMPS), suspended=60)
+
+
 DRILLS = {
     "dig": Drill("three weights, 1 000 times dig each", 180, dig_loops),
     "weights": Drill("chi-square over 400 000 answers, per worker", 180, weights),
@@ -124,9 +150,29 @@ DRILLS = {
             lambda: hang(folder, checks=1500, interval=4, timeout=3, rate=1000, queries=10_000)
         ),
     ),
+    "overrides": Drill("an override over a death of control and a restart", 60, overrides),
     "storm": Drill(
         "a start with 1 500 checks", 120, lambda f: in_time(lambda: storm(f, endpoints=1500))
     ),
+    "collapse": Drill(
+        "1 000 of 1 000 targets fail at once, and recover",
+        120,
+        lambda f: in_time(lambda: collapse(f, targets=1000, interval=3, rate=1000)),
+    ),
+    "agree": Drill(
+        "20 verdicts under way to two workers, one of which is killed each time",
+        120,
+        lambda f: "\n".join(
+            in_time(lambda kill=kill: agree(f, changes=20, kill=kill)) for kill in (False, True)
+        ),
+    ),
+    "flapping": Drill(
+        "400 results, half of them failures",
+        120,
+        lambda f: in_time(lambda: thresholds(f, results=400)),
+    ),
+    "clocks": Drill("the time of day jumps; all are suspended for a minute", 180, clocks),
+    "stories": Drill("config/examples/story-*.sh, unhurried", 900, stories),
     "reloads": Drill("50 reloads under 5 000 queries/s", 240, reloads),
     "hang-ups": Drill("100 times SIGHUP at 20/s", 120, hang_ups),
     "leaks": Drill("100 reloads, then sizes", 300, lambda folder: leaks(folder, 100)),
@@ -139,9 +185,42 @@ DRILLS = {
         60,
         lambda f: in_time(lambda: test_start_stop.terminate(f, RATE)),
     ),
-    "differential": Drill("100 000 questions beside NSD and Knot", 400, differential),
+    "differential": Drill(
+        "100 000 questions beside NSD and Knot, 200 000 responses", 400, differential
+    ),
+    "interleaved": Drill(
+        "100 000 interleaved queries to one cache",
+        60,
+        lambda _: interleave(example(), 100_000, seed=41),
+    ),
+    "flood": Drill("names that nobody has asked for", 180, lambda f: in_time(lambda: flood(f))),
+    "large": Drill("a thousand addresses, five thousand endpoints", 120, large),
     "fuzz": Drill(
         "1 000 000 mutated packets", 300, lambda _: fuzz(runs=1_000_000, seconds=240, seed=2)
+    ),
+    "reports": Drill("what zonemaster and dnsviz say of a zone", 240, reports),
+    "silence": Drill("100 000 responses, scraps, port 0, ourselves", 180, silence),
+    "tcp-idle": Drill("10 000 idle TCP connections", 240, lambda f: in_time(lambda: idle(f))),
+    "tcp-one-byte": Drill(
+        "2 000 connections that send one octet", 180, lambda f: in_time(lambda: one_byte(f))
+    ),
+    "tcp-slow-readers": Drill(
+        "5 000 000 queries by 50 that read no answer",
+        180,
+        lambda f: in_time(lambda: slow_readers(f)),
+    ),
+    "tcp-pipelining": Drill(
+        "100 queries at once, 400 times", 120, lambda f: in_time(lambda: pipelining(f))
+    ),
+    "tcp-fragments": Drill(
+        "octet by octet, lengths that lie", 60, lambda f: in_time(lambda: fragments(f))
+    ),
+    "tcp-idle-close": Drill("closed when keepalive says", 60, idle_close),
+    "tcp-per-client": Drill(
+        "300 connections from one address", 120, lambda f: in_time(lambda: per_client(f))
+    ),
+    "descriptors": Drill(
+        "400 connections with 128 descriptors", 120, lambda f: in_time(lambda: descriptors(f))
     ),
     "refuse": Drill(
         "a start with a broken file",
@@ -179,7 +258,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.drills",
         description=__doc__,
-        epilog="\n".join(f"{name:13} {drill.about}" for name, drill in DRILLS.items()),
+        epilog="\n".join(f"{name:16} {drill.about}" for name, drill in DRILLS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", choices=[*DRILLS, []], metavar="NAME")

@@ -12,17 +12,22 @@ is a response to this query, can be read, and is no longer than allowed; with th
 without it the octets are the same; a stream gets the responses of its packets, in order.
 """
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import dns.message
 
+from gtmdns.answers.axfr import whole_zone
 from gtmdns.answers.cache import AnswerCache, client_number
 from gtmdns.answers.responder import respond
 from gtmdns.answers.snapshot import Settings, SnapshotBuilder
-from gtmdns.serve.tcp import Connection, TcpServer
-from gtmdns.wire.constants import MAX_TCP
+from gtmdns.serve import compiled
+from gtmdns.serve.connection import Books as ServerBooks
+from gtmdns.serve.connection import Connection
+from gtmdns.wire.constants import AXFR, IXFR, MAX_TCP, SOA
 from gtmdns.wire.query import BadQuery, Query, parse_query
-from tests.example_zone import pieces
+from tests.example_zone import INNER_BASE, SOA_RDATA, pieces, rr
+from tests.fuzz.zone import more_pieces
 
 NOW = 1_800_000_000
 LIMITS = (None, 512, MAX_TCP)
@@ -30,6 +35,7 @@ HOSTS = ("192.0.2.77", "2001:db8:e::77")
 KEEPALIVE = 100  # in 100 milliseconds
 ERRORS = {1, 4, 5, 16}  # FORMERR, NOTIMP, REFUSED, BADVERS
 UDP_PAYLOAD = 1232
+SOA_RECORD = rr(SOA, SOA_RDATA)
 RENEW = 10_000  # inputs, after which counters and cache begin anew
 
 
@@ -42,8 +48,11 @@ def _new_cache() -> AnswerCache:
         cookie_secrets=(bytes(range(16)),),
     )
     builder = SnapshotBuilder(1, settings)
-    for piece in pieces():
+    for piece in (*pieces(), *more_pieces()):
         builder.add(piece)
+    friend = client_number(HOSTS[0])
+    builder.add(("transfer", 1, ((friend, friend),), 7, SOA_RECORD, INNER_BASE))
+    builder.add(("messages", 1, ((1, SOA_RECORD), (1, SOA_RECORD))))
     return AnswerCache(builder.finish())
 
 
@@ -52,19 +61,23 @@ class Laws:
     reads the response too; it takes longer than all the rest."""
 
     def __init__(self, judge: int = 1) -> None:
-        self.cache = _new_cache()
+        self._begin()
         self.tried = 0
         self._judge = judge
 
     def check(self, octets: bytes) -> None:
         self.tried += 1
         if self.tried % RENEW == 0:
-            self.cache = _new_cache()
+            self._begin()
         choice, rest = (octets[0], octets[1:]) if octets else (0, b"")
         if choice & 3 == 3:
             self._check_stream(rest, choice)
         else:
             self._check_packet(rest, choice)
+
+    def _begin(self) -> None:
+        self.cache = _new_cache()
+        self.compiled = compiled.new_cache(self.cache.snapshot)  # the same again where it is not
 
     def _respond(self, packet: bytes, choice: int, limit: int | None) -> bytes | None:
         host = HOSTS[choice >> 3 & 1]
@@ -83,10 +96,23 @@ class Laws:
         if limit is None:
             now = NOW if choice & 4 else None
             for _ in range(2):  # from a cache that does not know it, and from one that may
-                again = self.cache.respond(packet, HOSTS[choice >> 3 & 1], (choice >> 4) << 60, now)
-                assert again == response, "the cache says something else"
+                for cache in (self.cache, self.compiled):
+                    again = cache.respond(packet, HOSTS[choice >> 3 & 1], (choice >> 4) << 60, now)
+                    assert again == response, "the cache says something else"
         if response is not None:
             self._check_response(packet, response, limit)
+        for message in self._zone(packet, choice) or ():
+            self._check_response(packet, message, MAX_TCP)
+            assert int.from_bytes(packet[question_end(packet) - 4 :][:2]) in (IXFR, AXFR)
+
+    def _zone(self, packet: bytes, choice: int) -> Iterator[bytes] | None:
+        host = HOSTS[choice >> 3 & 1]
+        return whole_zone(packet, client_number(host), self.cache.snapshot, NOW, KEEPALIVE)
+
+    def _answer(self, packet: bytes, choice: int) -> bytes | Iterator[bytes] | None:
+        """Return what a server sends over TCP."""
+        zone = self._zone(packet, choice)
+        return self._respond(packet, choice, MAX_TCP) if zone is None else zone
 
     def _check_response(self, packet: bytes, response: bytes, limit: int | None) -> None:
         assert response[:2] == packet[:2], "the id of the query"
@@ -97,6 +123,8 @@ class Laws:
         if error:
             assert error in ERRORS
             assert response[3] == error & 0x0F
+            edns = query is not None and query.edns
+            assert response[6:12] == bytes(5) + bytes((edns,)), "OPT for who sent one, no more"
         if query is not None and query.edns and limit is None:
             allowed = min(query.size, UDP_PAYLOAD)
         assert len(response) <= allowed, "longer than allowed"
@@ -112,8 +140,8 @@ class Laws:
             length = stream[at] << 8 | stream[at + 1]
             if length < 12 or at + 2 + length > len(stream):
                 break
-            response = self._respond(stream[at + 2 : at + 2 + length], choice, MAX_TCP)
-            if response is not None:
+            answer = self._answer(stream[at + 2 : at + 2 + length], choice)
+            for response in (answer,) if isinstance(answer, bytes) else answer or ():
                 expected += len(response).to_bytes(2) + response
             at += 2 + length
         pipe = Pipe(stream, 1 + (choice >> 4) ** 3)
@@ -128,6 +156,11 @@ def understood(packet: bytes) -> tuple[Query | None, int]:
         return parse_query(packet), 0
     except BadQuery as bad:
         return bad.query, bad.rcode or 0
+
+
+def question_end(packet: bytes) -> int:
+    """Return where the question ends."""
+    return parse_query(packet).end
 
 
 class Pipe:
@@ -162,7 +195,7 @@ class Books:
         self.loop = self
         self._waiting: list[Connection] = []
         self._connection = Connection(
-            cast(TcpServer, self), cast(Any, pipe), client_number(HOSTS[choice >> 3 & 1]), 0.0
+            cast(ServerBooks, self), cast(Any, pipe), client_number(HOSTS[choice >> 3 & 1]), 0.0
         )
 
     def serve(self) -> None:
@@ -179,8 +212,8 @@ class Books:
                 assert connection.reading, "a connection that waits for nothing"
                 connection.on_readable()
 
-    def answer(self, packet: bytes, client: int) -> bytes | None:
-        return self._laws._respond(packet, self._choice, MAX_TCP)
+    def answer(self, packet: bytes, client: int) -> bytes | Iterator[bytes] | None:
+        return self._laws._answer(packet, self._choice)
 
     def enqueue(self, connection: Connection) -> None:
         connection.queued = True

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dns.edns
 import dns.message
+import dns.rrset
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -13,8 +14,14 @@ NAMES = [
     "x.y.apps.example.com", "a.sub.example.com", "nested.example.com", "big.example.com",
     "huge.example.com", "alias-region.example.com", "www.inner.example.com", "servfail.example.com",
     "down.example.com", "www.example.net", ".".join(["l" * 63] * 3) + ".example.com",
+    "kinds.test", "hash.kinds.test", "x.hash.kinds.test", "to-hash.kinds.test", "plain.kinds.test",
+    "leads.kinds.test", "X.Leads.kinds.test", "to-leads.kinds.test", "mx.kinds.test",
+    "to-mx.kinds.test", "srv.kinds.test", "a.cut.kinds.test", "to-cut.kinds.test", "no.kinds.test",
+    "to-transfer.kinds.test", "a.wild.kinds.test", "A.b.Led.kinds.test", "longer.kinds.test",
+    "z.longer.kinds.test", "x.away.kinds.test", "y.hashes.kinds.test", "link0.kinds.test",
+    "link9.kinds.test", "a.led.example.com", "to-alias-region.example.com", "ring.example.com",
 ]  # fmt: skip
-TYPES = ["A", "AAAA", "TXT", "ANY", "NS", "SOA", "DS", "HTTPS", "AXFR"]
+TYPES = ["A", "AAAA", "TXT", "ANY", "NS", "SOA", "DS", "HTTPS", "AXFR", "CNAME", "MX"]
 OPTIONS: list[list[dns.edns.Option]] = [
     [],
     [dns.edns.ECSOption("192.0.2.0", 24)],
@@ -42,6 +49,16 @@ def packets() -> Iterator[bytes]:
         query.set_opcode(opcode)  # type: ignore[arg-type]
         yield query.to_wire()
     yield dns.message.make_query("www.example.com", "A", id=7, use_edns=1).to_wire()
+    for serial in (6, 7):
+        query = dns.message.make_query("inner.example.com", "IXFR", id=7, use_edns=0)
+        query.authority.append(
+            dns.rrset.from_text("inner.example.com.", 0, "IN", "SOA", f". . {serial} 1 1 1 1")
+        )
+        yield query.to_wire()
+    yield dns.message.make_query("inner.example.com", "AXFR", id=7, use_edns=0).to_wire()
+    cookie = dns.message.Message(id=7)  # a query without a question, RFC 7873 section 5.4
+    cookie.use_edns(0, options=OPTIONS[4])
+    yield cookie.to_wire()
 
 
 def inputs() -> list[bytes]:

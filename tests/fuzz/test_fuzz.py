@@ -4,7 +4,7 @@ import pytest
 
 import tests.fuzz.laws as laws_module
 from gtmdns.answers.cache import AnswerCache
-from gtmdns.serve.tcp import Connection
+from gtmdns.serve.connection import Connection
 from tests.fuzz.laws import Laws
 from tests.fuzz.mutation import fuzz
 from tests.fuzz.seeds import CORPUS, inputs, packets

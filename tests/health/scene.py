@@ -71,11 +71,13 @@ class Scene:
         return self.loop.time() - self.began
 
 
-def play(story: Callable[[Scene], Coroutine[Any, Any, None]], **options: Any) -> Scene:
+def play(
+    story: Callable[[Any], Coroutine[Any, Any, None]], make: type[Scene] = Scene, **options: Any
+) -> Scene:
     """Run `story` on made-up time and close the monitor."""
 
     async def run() -> Scene:
-        scene = Scene(**options)
+        scene = make(**options)
         try:
             await story(scene)
         finally:

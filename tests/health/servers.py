@@ -143,6 +143,25 @@ async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await asyncio.sleep(0.02)
 
 
+async def dribble_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send the body octet by octet, slowly."""
+    await read_head(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def endless_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never end the body, as fast as the other side reads."""
+    await read_head(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(b"x" * 10_000)
+        await writer.drain()
+
+
 async def endless_headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Never end the headers, as fast as the other side reads."""
     writer.write(b"HTTP/1.1 200 OK\r\n")

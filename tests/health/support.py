@@ -3,10 +3,16 @@
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Eject:
+    base: float = 0.0
+    max: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,20 @@ class Definition:
     method: str = "GET"
     host: str | None = None
     expect_status: tuple[tuple[int, int], ...] = ((200, 399),)
+    expect_body: str | None = None
     verify_tls: bool = True
+    query: str = "."
+    query_type: str = "SOA"
+    expect_rcode: tuple[str, ...] = ("NOERROR",)
+    expect_answer: tuple[str, ...] = ()
+    service: str = ""
+    tls: bool = False
     interval: float = 5.0
     timeout: float = 2.0
     fall: int = 3
     rise: int = 2
     clear: int = 1
+    eject: Eject = field(default_factory=Eject)
 
 
 class _Leap(selectors.DefaultSelector):
@@ -70,18 +84,38 @@ async def until(condition: Callable[[], bool], within: float = 10.0) -> None:
 
 def state_by_history(results: Sequence[bool], fall: int, rise: int, clear: int) -> list[str]:
     """Return the state after each result, by looking at all results since the last change."""
-    states: list[str] = []
-    state, since = "unknown", ""
-    for success in results:
+    check = Definition(fall=fall, rise=rise, clear=clear)
+    timed = [(float(number), success) for number, success in enumerate(results)]
+    return [state for state, _ in ejected_by_history(timed, check)]
+
+
+def ejected_by_history(
+    results: Sequence[tuple[float, bool]], check: Definition
+) -> list[tuple[str, int]]:
+    """Return the state, and the ejections in a row, after each (time, result).
+
+    By looking at all results since the last change, and at what was before it.
+    """
+    base, after = check.eject.base, []
+    state, since, ejections, changed, until = "unknown", "", 0, 0.0, 0.0
+
+    def forgiven(now: float) -> int:
+        return max(0, ejections - int((now - changed) // base)) if base else 0
+
+    for now, success in results:
+        if state == "down" and since.endswith("+" * check.rise) and until <= now:
+            state, since, changed = "up", "", until
         since += "+" if success else "-"
         if state == "unknown":
-            state, since = ("up" if success else "down"), ""
+            state, since, changed = ("up" if success else "down"), "", now
         elif state == "up":
-            wiped = since.rfind("+" * clear)
-            counted = since if wiped < 0 else since[wiped + clear :]
-            if counted.count("-") >= fall:
-                state, since = "down", ""
-        elif since.endswith("+" * rise):
-            state, since = "up", ""
-        states.append(state)
-    return states
+            wiped = since.rfind("+" * check.clear)
+            counted = since if wiped < 0 else since[wiped + check.clear :]
+            if counted.count("-") >= check.fall:
+                ejections = forgiven(now) + 1 if base else 0
+                until = now + min(base * ejections, check.eject.max)
+                state, since, changed = "down", "", now
+        elif since.endswith("+" * check.rise) and until <= now:
+            state, since, changed = "up", "", now
+        after.append((state, forgiven(now) if state == "up" else ejections))
+    return after

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from gtmdns.health.probes import Check, ProbeResult
 from gtmdns.health.standing import SavedVerdict, Standing
 from gtmdns.health.verdict import State
 from tests.health.scene import WEB, A, B, Scene, many, play
-from tests.health.support import Definition
+from tests.health.support import Definition, until
 
 
 def test_apply_keeps_what_is_unchanged_starts_the_new_and_stops_the_gone() -> None:
@@ -82,6 +83,27 @@ def test_first_verdicts_are_awaited() -> None:
         assert await scene.monitor.first_verdicts(0.0)
 
     play(story)
+
+
+def test_the_end_of_a_certificate_outlives_probes_that_see_none() -> None:
+    seen = (None, 2e9, None, 3e9, None)
+    kept: list[float | None] = []
+
+    scenes: list[Scene] = []
+
+    async def probe(address: str, host: str, check: Check) -> ProbeResult:
+        last = scenes[0].monitor.standing(A).last
+        kept.append(last.certificate_expires if last else None)
+        return ProbeResult(True, "200", 0.0, seen[len(kept) - 1])
+
+    async def story(scene: Scene) -> None:
+        scenes.append(scene)
+        scene.monitor.apply({A: WEB}, spread=0)
+        await until(lambda: len(kept) == len(seen), within=60)
+
+    play(story, probe=probe)
+
+    assert kept == [None, None, 2e9, 2e9, 3e9]
 
 
 def test_saved_verdicts_are_restored() -> None:

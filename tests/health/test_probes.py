@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,43 +13,15 @@ from typing import Any
 import pytest
 
 from gtmdns.config.model import HealthCheck
-from gtmdns.health.probes import Exhausted, Prober, ProbeResult, host_header, tls_name
+from gtmdns.health.check import tls_name
+from gtmdns.health.probes import BODY_LIMIT, Exhausted, Prober, ProbeResult, host_header
 from tests.health import servers
+from tests.health.asking import MOMENT, PATIENT, SHORT, ask, probe_once
 from tests.health.servers import Authority, Handler, answering, serving, status
 from tests.health.support import Definition, until
 
-PATIENT = 10.0  # seconds; the timeout of probes that are to end before it
-MOMENT = 10.0  # seconds; what a busy machine may take for nothing; TLS says goodbye for 30
-SHORT = 0.3  # seconds; the timeout of probes that are to run into it
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.make(tmp_path_factory.mktemp("authority"))
-
-
-def ask(
-    handler: Handler,
-    tls: ssl.SSLContext | None = None,
-    trust: ssl.SSLContext | None = None,
-    endpoint: str = "127.0.0.1",
-    **fields: Any,
-) -> ProbeResult:
-    """Probe `handler` once on 127.0.0.1."""
-
-    async def run() -> ProbeResult:
-        prober = Prober(trust=trust)
-        async with serving(handler, tls) as port:
-            check = Definition(**{"timeout": PATIENT, "port": port, **fields})
-            try:
-                return await prober.probe("127.0.0.1", endpoint, check)
-            finally:
-                await prober.close()
-
-    return asyncio.run(run())
-
-
 BIG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n" + b"x" * 100_000
+PLAIN = b"HTTP/1.0 200 OK\r\n\r\n"
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 LOOP = status(302, "Location: /\r\n")
 
@@ -71,6 +42,18 @@ HTTP = [
     ("10 MB body, most never sent",    answering(BIG_BODY),                {},                            (True, "200")),
     ("chunked body, cut short",        answering(CHUNKS),                  {},                            (True, "200")),
     ("gzip that is none",              answering(status(200, "Content-Encoding: gzip\r\n")), {},          (True, "200")),
+    ("body as expected",               answering(PLAIN + b"all is ok\n"),  {"expect_body": r"\bok$|\bok\n"},  (True, "200")),
+    ("body of octets that are no text", answering(PLAIN + b"\xff\xfe\0ok"), {"expect_body": "ok$"},         (True, "200")),
+    ("body in UTF-8",                  answering(PLAIN + "běží".encode()), {"expect_body": "^b.ží$"},      (True, "200")),
+    ("body not as expected",           answering(PLAIN + b"failing"),      {"expect_body": "ok"},          (False, "200, body without what is expected")),
+    ("no body",                        answering(status(200)),             {"expect_body": "ok"},          (False, "200, body without what is expected")),
+    ("found at the very limit",        answering(PLAIN + b"x" * (BODY_LIMIT - 2) + b"ok"), {"expect_body": "ok"}, (True, "200")),
+    ("not looked for behind the limit", answering(PLAIN + b"x" * (BODY_LIMIT - 1) + b"ok"), {"expect_body": "ok"}, (False, "200, body without what is expected")),
+    ("a wrong status comes first",     answering(status(503)),             {"expect_body": "ok"},          (False, "503, expected 200-399")),
+    ("10 MB body, its start is read",  answering(BIG_BODY),                {"expect_body": "xok"},         (False, "200, body without what is expected")),
+    ("body cut short",                 answering(CHUNKS),                  {"expect_body": "hello"},       (False, "body cut short or malformed")),
+    ("body octet by octet",            servers.dribble_body,               {"expect_body": "x", "timeout": SHORT}, (False, "timeout after 0.3 s")),
+    ("body without an end",            servers.endless_body,               {"expect_body": "ok"},          (False, "200, body without what is expected")),
     ("keeps the connection",           servers.keep_open,                  {},                            (True, "200")),
     ("another protocol",               answering(b"SSH-2.0-OpenSSH_9.2\r\n"), {},                         (False, "not an HTTP answer")),
     ("closes without an answer",       answering(b""),                     {},                            (False, "closed without an answer")),
@@ -100,31 +83,18 @@ def test_result(handler: Handler, fields: dict[str, Any], expected: tuple[bool, 
         assert 0 < result.elapsed < timeout
 
 
-@pytest.mark.parametrize("kind", ["http", "https", "tcp"])
+@pytest.mark.parametrize("kind", ["http", "https", "tcp", "tls", "grpc"])
 def test_nobody_listens(kind: str) -> None:
-    async def run() -> ProbeResult:
-        prober = Prober()
-        check = Definition(type=kind, port=servers.unused_port(), timeout=PATIENT)
-        try:
-            return await prober.probe("127.0.0.1", "127.0.0.1", check)
-        finally:
-            await prober.close()
-
-    result = asyncio.run(run())
+    result = asyncio.run(probe_once(Definition(kind, servers.unused_port(), timeout=PATIENT)))
 
     assert (result.success, result.reason) == (False, "connection refused")
 
 
-@pytest.mark.parametrize("kind", ["http", "https", "tcp"])
+@pytest.mark.parametrize("kind", ["http", "https", "tcp", "tls", "grpc"])
 def test_blackhole_ends_at_the_timeout(kind: str) -> None:
     async def run() -> ProbeResult:
-        prober = Prober()
         async with servers.blackhole() as port:
-            check = Definition(type=kind, port=port, timeout=SHORT)
-            try:
-                return await prober.probe("127.0.0.1", "127.0.0.1", check)
-            finally:
-                await prober.close()
+            return await probe_once(Definition(kind, port, timeout=SHORT))
 
     result = asyncio.run(run())
 
@@ -184,7 +154,7 @@ def test_certificate(
     result = ask(
         answering(status(200)),
         authority.server(names, *days),
-        authority.trust(),
+        authority.trust,
         host,
         type="https",
         **fields,
@@ -215,7 +185,7 @@ def test_server_name_indication(
     tls = authority.server(("127.0.0.1", "www.example.com", "a.example"))
     tls.sni_callback = lambda _socket, name, _context: seen.append(name)
 
-    result = ask(answering(status(200)), tls, authority.trust(), host, type="https", **fields)
+    result = ask(answering(status(200)), tls, authority.trust, host, type="https", **fields)
 
     assert result.success
     assert seen == [expected]
@@ -253,8 +223,9 @@ def test_the_model_of_the_configuration_is_a_check() -> None:
     model = HealthCheck.model_validate({"type": "http", "timeout": PATIENT, "interval": PATIENT})
 
     assert {field.name for field in fields(Definition)} <= set(HealthCheck.model_fields)
+    plain = model.model_dump()
     assert asdict(Definition(timeout=PATIENT, interval=PATIENT)) == {
-        field.name: getattr(model, field.name) for field in fields(Definition)
+        field.name: plain[field.name] for field in fields(Definition)
     }
 
 
@@ -353,7 +324,7 @@ def test_a_frozen_tls_server_keeps_no_socket_of_ours(authority: Authority) -> No
 
     with servers.frozen_after_handshake(tls) as port:
         check = Definition(type="https", port=port, timeout=1.0)
-        asyncio.run(probe_and_see_all_closed(Prober(trust=authority.trust()), check))
+        asyncio.run(probe_and_see_all_closed(Prober(trust=authority.trust), check))
 
 
 async def probe_and_see_all_closed(prober: Prober, check: Definition) -> None:
@@ -389,7 +360,7 @@ def test_want_of_descriptors_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -
         finally:
             await prober.close()
 
-    for kind in ("http", "tcp"):
+    for kind in ("http", "https", "tcp", "tls", "icmp", "dns", "grpc"):
         asyncio.run(run(kind))
 
 

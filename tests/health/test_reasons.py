@@ -38,7 +38,7 @@ CASES = [
     (certificate_error(66, "EE certificate key too weak"), "certificate: EE certificate key too weak"),
     (tls_error("WRONG_VERSION_NUMBER"),                   "TLS: wrong version number"),
     (tls_error(None),                                     "TLS: handshake failed"),
-    (aiohttp.ClientPayloadError("<b>from outside</b>"),   "probe failed: ClientPayloadError"),
+    (aiohttp.ClientPayloadError("<b>from outside</b>"),   "body cut short or malformed"),
     (OSError("no number"),                                "probe failed: OSError"),
 ]
 # fmt: on

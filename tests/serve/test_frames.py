@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtmdns.serve.frames import MAX_FRAME, BadFrame, Decoder, encode
+from gtmdns.serve.frames import MAX_FRAME, BadFrame, Decoder, decode, encode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text() | st.binary(),
@@ -63,3 +63,11 @@ def test_the_longest_frame_passes_and_one_octet_more_does_not():
 def test_what_is_no_frame_is_refused(octets, reason):
     with pytest.raises(BadFrame, match=reason):
         list(Decoder().feed(octets))
+
+
+def test_the_octets_of_one_frame_are_read_at_once() -> None:
+    frame = ("piece", "nodes", 0, ((b"\x01a\x00", 1, ((1, b"octets"),), None, None),))
+
+    assert decode(encode(frame)) == frame
+    with pytest.raises(BadFrame):
+        decode(encode(frame)[:-1])

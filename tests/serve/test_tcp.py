@@ -12,7 +12,8 @@ from threading import Thread
 import pytest
 
 from gtmdns.serve import tcp
-from gtmdns.serve.tcp import HIGH_WATER, QUERIES_PER_TURN, client_key
+from gtmdns.serve.connection import HIGH_WATER, READ_SIZE
+from gtmdns.serve.tcp import QUERIES_PER_TURN, client_key
 from tests.serve.support import (
     BIG,
     TXT,
@@ -242,7 +243,7 @@ def test_who_does_not_read_is_not_read_from_and_gets_everything_later():
         other.sendall(framed(query(number=9)))
         assert numbers(receive(other, 1)) == [9]
         assert waiting[0] < HIGH_WATER + 1024
-        assert waiting[1] <= 2 * tcp.READ_SIZE
+        assert waiting[1] <= 2 * READ_SIZE
 
         assert numbers(receive(slow, count)) == list(range(count))
         sender.join()

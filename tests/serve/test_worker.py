@@ -302,7 +302,7 @@ def test_lines_reach_standard_error_while_there_is_no_control():
 
 def test_a_callback_that_raises_does_not_end_the_worker(monkeypatch, caplog):
     """T63, for mistakes in the listeners themselves: counted, said, and the loop goes on."""
-    real, failures = worker_module.UdpListener.on_readable, [True]
+    real, failures = worker_module.compiled.Listener.on_readable, [True]
 
     def on_readable(self):
         if failures:
@@ -310,7 +310,7 @@ def test_a_callback_that_raises_does_not_end_the_worker(monkeypatch, caplog):
             raise ZeroDivisionError("a mistake")
         return real(self)
 
-    monkeypatch.setattr(worker_module.UdpListener, "on_readable", on_readable)
+    monkeypatch.setattr(worker_module.compiled.Listener, "on_readable", on_readable)
     bound = bind(["127.0.0.1:0"], workers=1)
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryDirectory() as folder, ours:

@@ -11,7 +11,7 @@ from gtmdns.wire import constants
 from gtmdns.wire.constants import FORMERR, NOERROR, NOTIMP, NXDOMAIN, RCODES, REFUSED
 from gtmdns.wire.edns import opt_record
 from gtmdns.wire.message import counts, error_response, head, truncated
-from gtmdns.wire.query import parse_query
+from gtmdns.wire.query import BadQuery, parse_query
 
 QUERY = dns.message.make_query("wWw.example.com", "A", id=0xBEEF, want_dnssec=True).to_wire()
 OPT = opt_record(1232, dnssec_ok=True)
@@ -78,6 +78,18 @@ def test_an_error_without_opt_counts_none():
 
     assert query.is_response(response)
     assert (response.rcode(), response.edns) == (FORMERR, -1)
+
+
+@pytest.mark.parametrize("opt", [b"", OPT], ids=["without EDNS", "with EDNS"])
+def test_an_error_about_no_question_has_none(opt):
+    packet = bytes.fromhex("beef 0100 0000 0000 0000 0001") + OPT
+    with pytest.raises(BadQuery) as bad:
+        parse_query(packet)
+
+    response = dns.message.from_wire(error_response(packet, FORMERR, bad.value.query, opt))
+
+    assert (response.id, response.rcode(), response.question) == (0xBEEF, FORMERR, [])
+    assert response.edns == (0 if opt else -1)
 
 
 def test_an_error_about_an_unreadable_question_is_a_header():

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gtmdns.wire.constants import BADVERS, FORMERR, NOTIMP, REFUSED
-from gtmdns.wire.query import MAX_ADDITIONAL, MAX_OPTIONS, BadQuery, Query, parse_query
+from gtmdns.wire.constants import BADVERS, FORMERR, NOTIMP
+from gtmdns.wire.query import MAX_ADDITIONAL, MAX_OPTIONS, MAX_PASSED, BadQuery, Query, parse_query
 from tests.laws import LAW
 
 QNAME = b"\x03www\x07example\x03com\x00"
 A_IN = b"\x00\x01\x00\x01"
 QUESTION = QNAME + A_IN
-SOA_RECORD = QNAME + pack("!HHIH", 6, 1, 0, 22) + bytes(22)
+IXFR = QNAME + b"\x00\xfb\x00\x01"
+SOA_RECORD = QNAME + pack("!HHIH", 6, 1, 0, 22) + bytes(2) + pack("!5I", 0x80000007, 1, 2, 3, 4)
 TSIG = b"\x03key\x00" + pack("!HHIH", 250, 255, 0, 16) + bytes(16)
 LONGEST = b"\x3f" + b"a" * 63
 NAME_255 = LONGEST * 3 + b"\x3d" + b"a" * 61 + b"\x00"
@@ -125,7 +126,20 @@ BAD = [
     *((f"a cookie of {n} octets",     with_opt(opt(option(10, bytes(n)))),                       FORMERR) for n in (0, 7, 9, 15, 41, 65)),
     ("more options than anyone has",  with_opt(opt(option(12) * (MAX_OPTIONS + 1))),         FORMERR),
     # T41: transfers
-    ("IXFR with its SOA",             header(ns=1) + QNAME + b"\x00\xfb\x00\x01" + SOA_RECORD, REFUSED),
+    ("IXFR with another record",      header(ns=1) + IXFR + QNAME + pack("!HHIH", 1, 1, 0, 22) + bytes(22), FORMERR),
+    ("IXFR with a SOA too short",     header(ns=1) + IXFR + QNAME + pack("!HHIH", 6, 1, 0, 21) + bytes(21), FORMERR),
+    ("IXFR with a SOA cut",           header(ns=1) + IXFR + SOA_RECORD[:-1],                 FORMERR),
+    ("IXFR, octets behind its SOA",   header(ns=1) + IXFR + SOA_RECORD + b"\x00",            FORMERR),
+    ("IXFR with two SOA",             header(ns=2) + IXFR + SOA_RECORD * 2,                  FORMERR),
+    ("IXFR with an answer",           header(an=1) + IXFR + SOA_RECORD,                      FORMERR),
+    ("AXFR with a SOA",               header(ns=1) + QNAME + b"\x00\xfc\x00\x01" + SOA_RECORD, FORMERR),
+    # RFC 7873 section 5.4: no question is one for a cookie, or it is a mistake
+    ("no question, no cookie",        header(qd=0, ar=1) + opt(option(3)),                   FORMERR),
+    ("no question, an empty OPT",     header(qd=0, ar=1) + opt(),                            FORMERR),
+    ("no question, OPT not counted",  header(qd=0) + opt(option(10, bytes(8))),              FORMERR),
+    ("no question, a cookie too long", header(qd=0, ar=1) + opt(option(10, bytes(41))),      FORMERR),
+    ("no question, an answer",        header(qd=0, an=1, ar=1) + SOA_RECORD + opt(option(10, bytes(8))), FORMERR),
+    ("no question, version 1",        header(qd=0, ar=1) + opt(option(10, bytes(8)), version=1), BADVERS),
 ]
 # fmt: on
 
@@ -157,6 +171,45 @@ def test_what_was_understood_before_the_mistake_is_kept():
     query = bad.value.query
     assert query is not None
     assert (query.qname, query.edns, query.dnssec_ok, query.size) == (QNAME, True, True, 4096)
+
+
+# fmt: off
+GLIMPSES = [
+    # id                              packet                                                    end, EDNS
+    ("NOTIFY with an answer, EDNS",   header(0x2000, an=1, ar=1) + QUESTION + SOA_RECORD + opt(flags=0x8000), (12, True)),
+    ("opcode 6 without a question",   header(0x3000, qd=0, ar=1) + opt(flags=0x8000),           (12, True)),
+    ("UPDATE, OPT behind TSIG",       header(0x2800, ar=2) + QUESTION + TSIG + opt(flags=0x8000), (12, True)),
+    ("STATUS without EDNS",           header(0x1000) + QUESTION,                                (12, False)),
+    ("opcode 15, of another form",    header(0x7800, ar=1) + b"\xff" * 30,                      (12, False)),
+    ("opcode 15, its question cut",   header(0x7800, ar=1) + QUESTION[:-1],                     (12, False)),
+    ("OPT with a name",               header(0x2800, ar=1) + QUESTION + b"\x01a" + opt(),       (12, False)),
+    ("two questions and EDNS",        header(qd=2, ar=1) + QUESTION * 2 + opt(flags=0x8000),    (12, True)),
+    ("as many records as are passed", header(qd=1, an=2, ns=1, ar=MAX_PASSED - 3) + QUESTION + SOA_RECORD * 3 + TSIG * (MAX_PASSED - 4) + opt(flags=0x8000), (33, True)),
+    ("more records than are passed",  header(qd=2, an=2, ns=1, ar=MAX_PASSED - 4) + QUESTION * 2 + SOA_RECORD * 3 + TSIG * (MAX_PASSED - 5) + opt(), (12, False)),
+    ("an answer and EDNS",            header(an=1, ar=1) + QUESTION + SOA_RECORD + opt(flags=0x8000), (33, True)),
+    ("IXFR, another record and EDNS", header(ns=1, ar=1) + IXFR + TSIG + opt(flags=0x8000),     (33, True)),
+    ("OPT, and then too many",        header(ar=6) + QUESTION + opt(flags=0x8000) + TSIG * 5,   (33, True)),
+    ("OPT, then octets",              header(ar=1) + QUESTION + opt(flags=0x8000) + b"\x00",    (33, True)),
+    ("OPT with a cut option",         header(ar=1) + QUESTION + opt(b"\x00", flags=0x8000),     (33, True)),
+    ("OPT cut",                       header(ar=1) + QUESTION + opt()[:-1],                     (33, False)),
+    ("OPT that no count tells of",    header() + QUESTION + opt(),                              (33, False)),
+    ("no question, NSID",             header(qd=0, ar=1) + opt(option(3), flags=0x8000),        (12, True)),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("packet", "seen"), [row[1:] for row in GLIMPSES], ids=[row[0] for row in GLIMPSES]
+)
+def test_the_opt_of_a_bad_packet_is_seen_where_it_can_be_read(packet, seen):
+    """RFC 6891 section 6.1.1: who sends one gets one, even with an error."""
+    with pytest.raises(BadQuery) as bad:
+        parse_query(packet)
+
+    query = bad.value.query
+    assert query is not None
+    assert (query.end, query.edns) == seen
+    assert query.dnssec_ok == query.edns
 
 
 # fmt: off
@@ -195,6 +248,12 @@ GOOD = [
     ("SIG(0), then OPT",          header(ar=2) + QUESTION + b"\x00" + pack("!HHIH", 24, 255, 0, 0) + opt(), {"edns": True, "plain": False}),
     ("owner with a pointer",      header(ar=1) + QUESTION + b"\x01a\xc0\x0c" + TSIG[5:], {"plain": False}),
     ("owner of 255 octets",       header(ar=1) + QUESTION + NAME_255 + TSIG[5:],     {"plain": False}),
+    ("IXFR with its SOA",         header(ns=1) + IXFR + SOA_RECORD,                  {"qtype": 251, "serial": 0x80000007, "end": 33, "plain": False}),
+    ("its owner a pointer",       header(ns=1) + IXFR + b"\xc0\x0c" + SOA_RECORD[17:], {"serial": 0x80000007}),
+    ("IXFR with EDNS",            header(ns=1, ar=1) + IXFR + SOA_RECORD + opt(),    {"serial": 0x80000007, "edns": True}),
+    ("IXFR without a SOA",        header() + IXFR,                                   {"qtype": 251, "serial": None}),
+    ("only a cookie",             header(qd=0, ar=1) + opt(option(10, bytes(8))),    {"qname": b"", "end": 12, "edns": True, "options": {10: bytes(8)}}),
+    ("a cookie and a subnet",     header(qd=0, ar=1) + opt(option(8, SUBNET) + option(10, bytes(8))), {"end": 12, "subnet": SUBNET}),
 ]
 # fmt: on
 
@@ -285,7 +344,9 @@ COSTLY = [
     ("TCP message of labels",     header() + b"\x01a" * 32_000,                                     600),
     ("longest owners",            header(ar=MAX_ADDITIONAL) + QUESTION + (b"\x01a" * 127 + b"\x00" + TSIG[5:]) * MAX_ADDITIONAL, 3500),
     ("owner of endless labels",   header(ar=1) + QUESTION + b"\x01a" * 32_000,                      900),
-    ("65535 records announced",   header(ar=65535) + QUESTION + TSIG * 2000,                        60),
+    ("65535 records announced",   header(ar=65535) + QUESTION + TSIG * 2000,                        160),
+    ("longest owners, an opcode", header(0x2800, ar=MAX_PASSED - 1) + QUESTION + (b"\x01a" * 127 + b"\x00" + TSIG[5:]) * MAX_PASSED, 4500),
+    ("65535 records, an opcode",  header(0x2800, ar=65535) + QUESTION + TSIG * 2000,                30),
     ("256 names of the server asked", with_opt(opt(option(3) * MAX_OPTIONS)),                       4500),
     ("16 000 options",            with_opt(opt(option(12) * 16_000)),                               2500),
 ]

@@ -1,0 +1,18 @@
+"""Much health at once: everything fails together, a target flaps, workers have to agree."""
+
+from pathlib import Path
+
+from tests.conformance.server import in_time
+from tests.conformance.storming import agree, collapse, thresholds
+
+
+def test_all_targets_fail_at_once_and_recover(tmp_path: Path) -> None:
+    print(in_time(lambda: collapse(tmp_path, targets=100, interval=0.5, rate=500)))
+
+
+def test_workers_agree_on_health_while_they_are_killed(tmp_path: Path) -> None:
+    print(in_time(lambda: agree(tmp_path, changes=2, kill=True)))
+
+
+def test_a_flapping_target_changes_answers_only_at_a_threshold(tmp_path: Path) -> None:
+    print(in_time(lambda: thresholds(tmp_path, results=30)))
