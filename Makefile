@@ -24,6 +24,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+SERVERS := tests/conformance tests/serve tests/cli tests/bench tests/fuzz tests/config/test_stories.py
+
 # What is compiled where a compiler is: a change of it is built anew.
 COMPILED := setup.py $(wildcard gtmdns/*/*.pyx gtmdns/*/*.pxd gtmdns/*/*.pxi gtmdns/*/*.h)
 FLAGS_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1
@@ -34,8 +36,14 @@ FLAGS_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-
 run: $(VENV)/.for-run
 	@exec $(BIN)/gtmdns serve $(CONFIG)
 
+# What runs a server, or measures, gets the machine for itself; all the rest runs on every CPU.
 test: $(VENV)/.for-tests
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(addprefix --ignore=,$(SERVERS))
+	@$(BIN)/python -m pytest $(SERVERS)
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: lint test
 

@@ -1,4 +1,4 @@
-"""Health checks of a running server against back ends that misbehave, and many at once."""
+"""Health checks of a running server against back ends that misbehave; many at once are drills."""
 
 import datetime
 import socket
@@ -19,8 +19,6 @@ from tests.conformance.probing import (
     NAME,
     addresses,
     all_are,
-    hang,
-    storm,
 )
 from tests.conformance.server import Late, eventually, free_port, fresh, in_time, serving
 from tests.health.servers import Authority
@@ -172,17 +170,6 @@ def each_kind(folder: Path) -> str:
 
 def test_each_kind_of_back_end(tmp_path: Path) -> None:
     print(in_time(lambda: each_kind(tmp_path)))
-
-
-def test_checks_that_hang_cost_no_query_anything(tmp_path: Path) -> None:
-    figures = in_time(
-        lambda: hang(tmp_path, checks=100, interval=0.6, timeout=0.4, rate=1000, queries=600)
-    )
-    print(figures)
-
-
-def test_first_probes_are_spread(tmp_path: Path) -> None:
-    print(in_time(lambda: storm(tmp_path, endpoints=80, startup_wait=1.2)))
 
 
 def test_answers_do_not_wait_for_verdicts_longer_than_startup_wait(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ server:
   chroot: ""
   zonesdir: "{folder}"
   pidfile: "{folder}/nsd.pid"
+  database: ""
   xfrdfile: "{folder}/xfrd"
   xfrdir: "{folder}"
   zonelistfile: "{folder}/zonelist"
