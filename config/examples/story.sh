@@ -49,8 +49,11 @@ begin() {
   printf '%s\n' "$about"
 }
 
+# Below the ports that the kernel gives to clients: a dig that happens to get the server's own would ask itself.
 free_port() {
-  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  local port
+  while port=$((20000 + RANDOM % 12000)); ! can_listen 127.0.0.1 "$port"; do :; done
+  echo "$port"
 }
 
 # can_listen ADDRESS PORT: nobody else does, and we may.
