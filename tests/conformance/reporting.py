@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conformance.resolving import CHILD, PARENT_HOST, ZONE, reason_to_skip, running
+from tests.conformance.resolving import (
+    CHILD,
+    NSD_SERVER,
+    PARENT_HOST,
+    ZONE,
+    reason_to_skip,
+    running,
+)
 from tests.conformance.server import Server, serving
 
 HOSTS = {"ns1": "127.0.1.53", "ns2": "127.0.1.54"}
@@ -53,27 +60,11 @@ MASTER_FILES = {
     + "".join(f"{CHILD}. NS {ns}.{CHILD}.\n{ns}.{CHILD}. A {at}\n" for ns, at in HOSTS.items()),
 }
 
-NSD = """
-server:
-  ip-address: {host}@53
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  pidfile: "{folder}/nsd.pid"
-  database: ""
-  xfrdfile: "{folder}/xfrd"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zonelist"
-remote-control:
-  control-enable: no
-"""
-
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Server]:
     """Run NSD as everything above the zone, and the server for it."""
-    conf = NSD.format(host=PARENT_HOST, folder=folder)
+    conf = NSD_SERVER.format(host=PARENT_HOST, folder=folder)
     soa = f"$TTL 300\n@ SOA ns.{ZONE}. hostmaster.{ZONE}. 1 3600 900 604800 300\n"
     for number, (apex, records) in enumerate(MASTER_FILES.items()):
         (folder / f"zone{number}").write_text(soa + records)

@@ -39,7 +39,8 @@ www  CNAME www.{CHILD}.
 ns1.{CHILD}.  A   {CHILD_HOST}
 """
 
-NSD = """
+# What NSD is told in every scene here; zones follow.
+NSD_SERVER = """
 server:
   ip-address: {host}@53
   server-count: 1
@@ -53,13 +54,18 @@ server:
   zonelistfile: "{folder}/zonelist"
 remote-control:
   control-enable: no
-zone:
+"""
+
+NSD = (
+    NSD_SERVER
+    + """zone:
   name: {zone}
   zonefile: zone
 zone:
   name: .
   zonefile: root
 """
+)
 
 UNBOUND = """
 server:
