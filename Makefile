@@ -4,8 +4,8 @@
 #   make test     run the tests (ARGS="-k weights" hands words to pytest)
 #   make check    ruff, mypy, then the tests: what a change has to pass
 #   make format   let ruff rewrite what it can
-#   make bench    CPU time per query, side by side with other servers on this machine (ARGS="--turns 1" is quicker),
-#                 then latency at a fixed rate and what many names cost: about 15 minutes in all
+#   make bench    measure everything on bench/results.md, side by side with other servers on this machine, and write that
+#                 page and its chart: about 20 minutes (ARGS="--turns 1 --seconds 0.3", "--parts static latency", "--resume")
 #   make drills   long tests of a running server: 50 reloads at 5 000 queries/s ... (ARGS="reloads workers" for some)
 #   make fuzz     octets that nobody would send, guided by coverage (SECONDS=60 RUNS=1000000 SEED=1)
 #   make asan     the tests of the compiled path, their memory watched by AddressSanitizer (needs gcc or clang)
@@ -57,10 +57,7 @@ format: $(VENV)/.for-tests
 	@$(BIN)/ruff format
 
 bench: $(VENV)/.for-run
-	@$(BIN)/python bench/respond.py
-	@$(BIN)/python bench/peers.py $(ARGS)
-	@$(BIN)/python bench/latency.py
-	@$(BIN)/python bench/scale.py
+	@$(BIN)/python bench/run.py $(ARGS)
 
 drills: $(VENV)/.for-tests
 	@$(BIN)/python -m tests.drills $(ARGS)
@@ -80,7 +77,7 @@ asan: $(VENV)/.for-tests
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=build/asan \
 		$(BIN)/python -X dev -m pytest -o "pythonpath=build/asan ." -p no:cacheprovider \
-		tests/answers/test_fast.py tests/serve/test_drain.py tests/fuzz $(ARGS)
+		tests/answers/test_fast*.py tests/serve/test_drain.py tests/fuzz $(ARGS)
 
 image:
 	@if docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) .; \

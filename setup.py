@@ -30,6 +30,7 @@ def extensions() -> list[Extension]:
             include_dirs=list(FOLDERS),
             depends=included,
             define_macros=[("_GNU_SOURCE", None)],  # recvmmsg and sendmmsg
+            libraries=["m"],
         )
         for module in MODULES
     ]

@@ -2,13 +2,14 @@
 """What a GeoIP database costs: CPU time and memory of a load, size of the tables, lookup time.
 
     python bench/geo.py               the two files that come with gtmdns
-    python bench/geo.py FILE ...      MMDB files; .gz is unpacked first
+    python bench/geo.py FILE ...      MMDB files; .gz is unpacked first (city.py makes one up)
 
 Each case is a process of its own, so that its peak of memory is its own. The routes are those of
 geoip/presets: continents, the seven regions of China, its ISPs, and all of them as one route; then
 `nearest` of 4 and of 16 places all over the world.
 """
 
+import argparse
 import gzip
 import json
 import random
@@ -40,23 +41,46 @@ NEAREST = {"nearest of 4": SITES[:4], "nearest of 16": SITES}
 LOOKUPS = 200_000
 
 
+COLUMNS = {
+    "load": "CPU s", "peak": "peak, MiB", "intervals4": "IPv4", "intervals6": "IPv6",
+    "table": "table, kB", "numbers": "orders", "find4": "find, IPv4, µs", "find6": "IPv6, µs",
+    "scope4": "scope, IPv4, µs",
+}  # fmt: skip
+
+
 def main() -> None:
-    if sys.argv[1:2] == ["--case"]:
-        print(json.dumps(measure(sys.argv[2], [Path(name) for name in sys.argv[3:]])))
+    parser = argparse.ArgumentParser(description="what a GeoIP database costs")
+    parser.add_argument("files", nargs="*", type=Path, help="MMDB files; none: those built in")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--case", help=argparse.SUPPRESS)  # of `main`
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(options.case, options.files)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        files = [unpacked(Path(name), Path(folder)) for name in sys.argv[1:]]
-        print("files:", ", ".join(f"{f.name} {f.stat().st_size / 2**20:.1f} MiB" for f in files)
-              or "builtin")  # fmt: skip
-        print(f"{'routes':18} {'CPU s':>7} {'peak MiB':>9} {'IPv4':>8} {'IPv6':>8} {'table kB':>9}"
-              f" {'orders':>7} {'find4 us':>9} {'find6 us':>9} {'scope4 us':>10}")  # fmt: skip
-        for case in (*CASES, *NEAREST):
-            command = [sys.executable, __file__, "--case", case, *map(str, files)]
-            run = subprocess.run(command, check=True, capture_output=True, text=True)
-            row = json.loads(run.stdout)
-            print(f"{case:18} {row['load']:7.2f} {row['peak']:9.0f} {row['intervals4']:8}"
-                  f" {row['intervals6']:8} {row['octets'] / 1000:9.0f} {row['numbers']:7}"
-                  f" {row['find4']:9.2f} {row['find6']:9.2f} {row['scope4']:10.2f}")  # fmt: skip
+        files = [unpacked(path, Path(folder)) for path in options.files]
+        sizes = [f"{file.name} {file.stat().st_size / 2**20:.1f} MiB" for file in files]
+        print("files:", ", ".join(sizes) or "builtin", end="\n\n")
+        show([case_row(case, files) for case in (*CASES, *NEAREST)], options.markdown)
+
+
+def case_row(case: str, files: list[Path]) -> list[str]:
+    command = [sys.executable, __file__, "--case", case, *map(str, files)]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(run.stdout)
+    return [case, *(f"{found[key]:,.{0 if found[key] > 99 else 2}f}" for key in COLUMNS)]
+
+
+def show(rows: list[list[str]], markdown: bool) -> None:
+    titles = ["routes", *COLUMNS.values()]
+    if markdown:
+        rows = [titles, ["---"] * len(titles), *rows]
+        print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for first, *rest in (titles, *rows):
+        cells = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        print(f"{first:{widths[0]}}", *cells, sep="  ")
 
 
 def unpacked(path: Path, folder: Path) -> Path:
@@ -94,7 +118,7 @@ def measure(case: str, files: list[Path]) -> dict[str, float]:
         "intervals4": len(starts4) // 4 + 1,
         "intervals6": len(highs) // 8 + 1,
         "numbers": len(compiled.lines[0]),
-        "octets": sum(map(len, encoded)),
+        "table": sum(map(len, encoded)) / 1000,
         "find4": per_call(table.find, four),
         "find6": per_call(table.find, six),
         "scope4": per_call(table.find_with_scope, four),

@@ -15,10 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import pack
 
+import dns.edns
+import dns.message
+import dns.query
 from servers import wire_name
 from zone import STATIC_NAMES, STEERED_NAMES, TYPED_NAMES, USUAL, ZONE, Setup
 
 OUTSTANDING = 100  # queries
+CLIENTS = 4  # sockets
+COOKIE = "0123456789abcdef"  # the client's
 MAX_SECONDS = 60.0
 TYPES = {"A": 1, "MX": 15, "TXT": 16, "AAAA": 28}
 SENDERS = ["dnsperf", "own"] if shutil.which("dnsperf") else ["own"]
@@ -29,16 +34,19 @@ MISSING_NAMES = 200_000  # different ones, so that no server can keep them all
 class Workload:
     """What is asked, and how.
 
-    words:  for the table
-    option: code and data of an EDNS option, such as "10:0123456789abcdef"
-    setup:  of the servers that are asked
+    words:    for the table
+    option:   code and data of an EDNS option, such as "10:0123456789abcdef"
+    returned: with the cookie that the server gave before, as who asks often has one
+    setup:    of the servers that are asked
     """
 
     name: str
     words: str
     edns: bool = False
     option: str = ""
+    returned: bool = False
     tcp: bool = False
+    clients: int = CLIENTS
     setup: Setup = USUAL
 
     def questions(self, chance: random.Random) -> list[tuple[str, str]]:
@@ -58,7 +66,7 @@ class Workload:
         routed = [f"r{n}" for n in range(STEERED_NAMES)]
         missing = [f"{chance.getrandbits(60):x}" for _ in range(MISSING_NAMES)]
         match self.name:
-            case "static" | "edns" | "cookie" | "tcp" | "two":
+            case "static" | "edns" | "cookie" | "returned" | "tcp" | "two":
                 names = static
             case "weighted":
                 names = weighted
@@ -81,7 +89,8 @@ WORKLOADS = [
     Workload("weighted", "by weight"),
     Workload("network", "by network"),
     Workload("edns", "static A, EDNS", edns=True),
-    Workload("cookie", "static A, EDNS with a cookie", edns=True, option="10:0123456789abcdef"),
+    Workload("cookie", "static A, EDNS, a new client's cookie", edns=True, option=f"10:{COOKIE}"),
+    Workload("returned", "static A, EDNS, a cookie returned", edns=True, returned=True),
     Workload("subnet", "by network, EDNS with a subnet", edns=True, option="8:00011800090909"),
     Workload("types", "A, AAAA, MX, TXT, NODATA, EDNS", edns=True),
     Workload("missing", "NXDOMAIN, random names"),
@@ -89,7 +98,8 @@ WORKLOADS = [
     Workload("mixed", "all four mixed"),
     Workload("tcp", "static A, TCP pipelined", tcp=True),
     Workload("million", "1 000 000 names, EDNS", edns=True, setup=Setup(names=1_000_000)),
-    Workload("two", "static A, EDNS, two workers", edns=True, setup=Setup(workers=2)),
+    # More sockets, as each is one worker's by its hash.
+    Workload("two", "static A, EDNS, two workers", edns=True, clients=32, setup=Setup(workers=2)),
 ]
 
 
@@ -111,6 +121,15 @@ class Load:
         self.questions = workload.questions(random.Random(1))  # the same for every server
         self.file = folder / f"{workload.name}.queries"
         self.file.write_text("".join(f"{name} {qtype}\n" for name, qtype in self.questions))
+        self._options: dict[int, str] = {}  # by port
+
+    def option(self, port: int) -> str:
+        """Return the EDNS option for a server, "" for none; asks for a cookie, once."""
+        if not self.workload.returned:
+            return self.workload.option
+        if port not in self._options:
+            self._options[port] = f"10:{cookie_of(port).hex()}"
+        return self._options[port]
 
     def send(self, port: int, seconds: float, core: int) -> Result:
         """Ask 127.0.0.1 for so many seconds from one core; return what was answered."""
@@ -122,12 +141,12 @@ class Load:
     def _dnsperf(self, port: int, seconds: float, core: int) -> Result:
         command = [
             "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(self.file), "-l", str(seconds),
-            "-c", "4", "-T", "1", "-q", str(OUTSTANDING), "-t", "1",
+            "-c", str(self.workload.clients), "-T", "1", "-q", str(OUTSTANDING), "-t", "1",
         ]  # fmt: skip
         if self.workload.edns:
             command.append("-e")
-        if self.workload.option:
-            command += ["-E", self.workload.option]
+        if option := self.option(port):
+            command += ["-E", option]
         if self.workload.tcp:
             command += ["-m", "tcp"]
         text = subprocess.run(
@@ -146,7 +165,7 @@ class Load:
         """Keep OUTSTANDING queries in flight; lost ones are made up for after 50 ms of silence."""
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {core})
-        packets = packets_of(self.workload, self.questions)
+        packets = packets_of(self.workload, self.questions, self.option(port))
         sent = answered = 0
         started = time.monotonic()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -165,14 +184,23 @@ class Load:
         return Result(answered, time.monotonic() - started)
 
 
-def packets_of(workload: Workload, questions: list[tuple[str, str]]) -> list[bytes]:
+def cookie_of(port: int) -> bytes:
+    """Return both halves of the cookie that a server gives; the client's alone if it gives none."""
+    mine = dns.edns.GenericOption(10, bytes.fromhex(COOKIE))
+    query = dns.message.make_query(f"n0.{ZONE}", "A", use_edns=0, options=[mine])
+    response = dns.query.udp(query, "127.0.0.1", timeout=5, port=port)
+    given = [option.to_wire() for option in response.options if option.otype == 10]
+    return bytes(given[0]) if given else bytes.fromhex(COOKIE)
+
+
+def packets_of(workload: Workload, questions: list[tuple[str, str]], option: str) -> list[bytes]:
     """Return the queries, all with id 0."""
     opt = b""
     if workload.edns:
-        code, _, data = workload.option.partition(":")
+        code, _, data = option.partition(":")
         octets = bytes.fromhex(data)
-        option = pack("!HH", int(code), len(octets)) + octets if code else b""
-        opt = bytes.fromhex("00002904d000000000") + pack("!H", len(option)) + option
+        coded = pack("!HH", int(code), len(octets)) + octets if code else b""
+        opt = bytes.fromhex("00002904d000000000") + pack("!H", len(coded)) + coded
     head = bytes.fromhex("0000" + ("01000001000000000001" if opt else "01000001000000000000"))
     return [
         head + wire_name(name) + pack("!HH", TYPES[qtype], 1) + opt for name, qtype in questions

@@ -3,6 +3,7 @@
 Every server is pinned to one core and the load to another. Turn by turn each server gets each
 workload, so that what else the machine does meets all of them; the table shows medians and their
 ratio to gdnsd. CPU time is what the kernel booked for all processes of a server, parent included.
+Before that each has to answer what the zone says (agreement.py).
 
     python bench/peers.py --turns 5 --seconds 2 --servers gdnsd gtmdns --workloads static mixed
 """
@@ -12,10 +13,13 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Collection
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
+from agreement import Traits, traits
 from load import SENDERS, WORKLOADS, Load, Result
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -40,19 +44,17 @@ def main() -> int:
     for name in set(options.servers) - set(names):
         print(f"{name} is not on this machine and is left out", file=sys.stderr)
     measured: Samples = {}
+    known: dict[str, Traits] = {}
     workloads = [w for w in WORKLOADS if w.name in options.workloads]
     if options.sender == "own":
         workloads = [workload for workload in workloads if not workload.tcp]
     for setup in dict.fromkeys(workload.setup for workload in workloads):
         with tempfile.TemporaryDirectory() as folder:
             loads = [Load(w, Path(folder), options.sender) for w in workloads if w.setup == setup]
-            measured |= of_setup(setup, names, loads, options, Path(folder), cores)
+            measured |= of_setup(setup, names, loads, options, Path(folder), cores, known)
     if options.json:
-        costs = {
-            workload: {name: median_of(got)[0] for name, got in by.items()}
-            for workload, by in measured.items()
-        }
-        print(json.dumps(costs, indent=2))
+        told = {name: asdict(known[name]) for name in names if name in known}
+        print(json.dumps({"traits": told, "samples": measured}))
     else:
         show(measured, names, options)
     return 0
@@ -65,8 +67,9 @@ def of_setup(
     options: argparse.Namespace,
     folder: Path,
     cores: list[int],
+    known: dict[str, Traits],
 ) -> Samples:
-    """Start the servers that are to be compared, measure, and stop them."""
+    """Start the servers that are to be compared, hold them to the zone, measure, and stop them."""
     with ExitStack() as stack:
         servers = []
         for name in names:
@@ -74,7 +77,10 @@ def of_setup(
                 continue
             pinned = set(cores[: setup.workers])
             servers.append(stack.enter_context(running(name, folder / name, pinned, setup)))
-        return measure(servers, loads, options.turns, options.seconds, cores[1])
+            if name != "floor":
+                known[name] = traits(servers[-1])
+        refusing = {name for name, found in known.items() if found.cookie == "BADCOOKIE"}
+        return measure(servers, loads, options.turns, options.seconds, cores[1], refusing)
 
 
 def arguments() -> argparse.Namespace:
@@ -85,21 +91,30 @@ def arguments() -> argparse.Namespace:
     every = [workload.name for workload in WORKLOADS]
     parser.add_argument("--workloads", nargs="+", choices=every, default=every)
     parser.add_argument("--sender", choices=SENDERS, default=SENDERS[0])
-    parser.add_argument("--json", action="store_true", help="medians of microseconds alone")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--json", action="store_true", help="what each turn gave")
     return parser.parse_args()
 
 
 def measure(
-    servers: list[Running], loads: list[Load], turns: int, seconds: float, core: int
+    servers: list[Running],
+    loads: list[Load],
+    turns: int,
+    seconds: float,
+    core: int,
+    refusing: Collection[str] = (),
 ) -> Samples:
-    """Return what each turn gave. What a server cannot do is left out, and told."""
+    """Return what each turn gave. What a server cannot do is left out.
+
+    refusing: names of servers that answer BADCOOKIE to a client they have not seen before
+    """
     samples: Samples = {load.workload.name: {} for load in loads}
     for turn in range(turns):
         for load in loads:
             for server in servers:
                 if server.name == "floor" and load.workload.tcp:
                     continue  # it has no TCP
+                if server.name in refusing and load.workload.name == "cookie":
+                    continue
                 if turn == 0:
                     load.send(server.port, WARM_UP, core)
                 got = one(server, load, seconds, core)
@@ -122,41 +137,29 @@ def one(server: Running, load: Load, seconds: float, core: int) -> Sample:
 
 def show(measured: Samples, names: list[str], options: argparse.Namespace) -> None:
     words = {workload.name: workload.words for workload in WORKLOADS}
-    titles = ["queries", *("floor (C echo)" if name == "floor" else name for name in names)]
-    how = f"medians of {options.turns} turns of {options.seconds:g} s, lowest and highest"
-    told = f"CPU time per answered query, microseconds (and times {REFERENCE}); {how}"
-    table(told, titles, {words[w]: [cost_of(by, n) for n in names] for w, by in measured.items()},
-          markdown=options.markdown)  # fmt: skip
-    told = "Answers per second, in thousands, from one core that asks; medians"
-    rates = {
-        words[w]: [f"{median_of(by[n])[1] / 1e3:.0f}" if n in by else "" for n in names]
-        for w, by in measured.items()
-    }
-    table(told, titles, rates, markdown=options.markdown)
+    print(
+        f"CPU time per answered query, microseconds (and times {REFERENCE}), lowest to highest;\n"
+        "thousands of answers per second from one core that asks; "
+        f"medians of {options.turns} turns of {options.seconds:g} s"
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_lines=True)
+    table.add_column("queries")
+    for name in names:
+        table.add_column("floor (C echo)" if name == "floor" else name, justify="right")
+    for workload, by in measured.items():
+        table.add_row(words[workload], *(cell(by, name) for name in names))
+    Console(width=max(180, Console().width)).print(table)
 
 
-def cost_of(by: dict[str, list[Sample]], name: str) -> str:
+def cell(by: dict[str, list[Sample]], name: str) -> str:
     if name not in by:
         return ""
-    cost, costs = median_of(by[name])[0], [cost for cost, _ in by[name]]
+    (cost, rate), costs = median_of(by[name]), [cost for cost, _ in by[name]]
     text = f"{cost:.2f}"
     if REFERENCE in by and name not in (REFERENCE, "floor"):
         text += f" (x {cost / median_of(by[REFERENCE])[0]:.2f})"
-    return f"{text} {min(costs):.1f} to {max(costs):.1f}" if len(costs) > 1 else text
-
-
-def table(told: str, titles: list[str], rows: dict[str, list[str]], *, markdown: bool) -> None:
-    if markdown:
-        lines = [titles, ["---"] * len(titles), *([word, *cells] for word, cells in rows.items())]
-        print(told + ":\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-        return
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, title in enumerate(titles):
-        shown.add_column(title, justify="right" if number else "left")
-    for word, cells in rows.items():
-        shown.add_row(word, *cells)
-    print(told)
-    Console(width=max(150, Console().width)).print(shown)
+    spread = f"{min(costs):.2f}-{max(costs):.2f} " if len(costs) > 1 else ""
+    return f"{text}\n{spread}{rate / 1e3:.0f} k/s"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ turn; the best of several rounds counts, because what else the machine does only
 """
 
 import argparse
+import json
 import random
 from collections.abc import Callable
 from time import perf_counter
@@ -117,11 +118,25 @@ def microseconds(answer: Answering, asked: Packets, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="microseconds for one answer, without sockets")
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.rounds)
+    if options.json:
+        print(json.dumps({"rows": found}))
+        return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("queries")
     for title in ("respond", "with the cache"):
         table.add_column(title, justify="right")
+    for words, (miss, hit) in found.items():
+        table.add_row(words, f"{miss:.2f}", f"{hit:.2f}")
+    print(f"microseconds for one answer, without sockets; the best of {options.rounds} rounds")
+    Console(width=max(100, Console().width)).print(table)
+
+
+def measure(rounds: int) -> dict[str, tuple[float, float]]:
+    """Return the microseconds of a miss and of a hit, for each kind of query."""
+    found = {}
     served = snapshot()
     for words, asked in rows().items():
         cache = AnswerCache(served)
@@ -135,9 +150,8 @@ def main() -> None:
         hit = microseconds(
             lambda packet, draw, c=cache: c.respond(packet, HOST, draw), asked, rounds
         )
-        table.add_row(words, f"{miss:.2f}", f"{hit:.2f}")
-    print(f"microseconds for one answer, without sockets; the best of {rounds} rounds")
-    Console(width=max(100, Console().width)).print(table)
+        found[words] = miss, hit
+    return found
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """What many names cost: time to load, memory of a worker for each name, time of one answer.
 
+Of the compiled path too, where that was built: the memory is then with its index of names, and its
+answers are to names at random among all, in batches of a busy server.
+
 Static names come from a master file, each with an address of its own; steered names from YAML, over
 100 pools. Each size is loaded and compiled in one process and received by another, as a loader and
 a worker do it. Nothing is served.
@@ -9,6 +12,7 @@ a worker do it. Nothing is served.
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import random
@@ -19,6 +23,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 from latency import configuration
 from rich.box import SIMPLE_HEAD
@@ -29,11 +34,22 @@ from zone import ZONE, Setup, master_file
 from gtmdns.answers.cache import AnswerCache
 from gtmdns.answers.responder import respond
 from gtmdns.answers.snapshot import Settings, Snapshot, SnapshotBuilder
+from gtmdns.serve.compiled import new_cache
 from gtmdns.serve.frames import Decoder, encode
+from gtmdns.serve.served import Cache
 from gtmdns.wire.name import from_text
 
 Numbers = dict[str, float]
+TITLES = {  # of what is shown, here and on the page of results
+    "read": "read, s", "compile": "compile, s", "loader_mib": "loader, MiB",
+    "frames_mib": "sent, MiB", "longest_ms": "longest piece, ms", "each": "octets per name",
+    "index": "index, s", "slice_ms": "longest slice, ms",
+    "respond": "respond, µs", "cached": "cached, µs", "compiled": "compiled, µs",
+    "missing": "NXDOMAIN, µs",
+}  # fmt: skip
 CALLS = 20_000  # in one round
+BATCH = 25  # packets that a busy server reads at once
+BATCHES = 8_000  # different ones: all names in them do not fit the caches of a processor
 ROUNDS = 5
 HOST, CLIENT = "127.0.0.1", 0xFFFF << 32 | 127 << 24 | 1
 EDNS_HEAD = bytes.fromhex("0001" + "01000001000000000001")
@@ -88,8 +104,43 @@ def receive(folder: Path, names: int) -> Numbers:
     snapshot = builder.finish()
     del octets, frame, decoder
     gc.freeze()
+    cache = new_cache(snapshot)
+    built = build(cache)
     each = (resident() - before) / names
-    return {"each": each, "longest_ms": longest * 1e3} | costs(snapshot, names)
+    found = {"each": each, "longest_ms": longest * 1e3} | costs(snapshot, names)
+    return found if isinstance(cache, AnswerCache) else found | built | batches(cache, names)
+
+
+def build(cache: Cache) -> Numbers:
+    """Index the names, as a worker does between packets."""
+    turns, slices = [process_time()], cache.build()
+    while next(slices, slices) is None:
+        turns.append(process_time())
+    turns.append(process_time())
+    longest = max(after - before for before, after in itertools.pairwise(turns))
+    return {"index": turns[-1] - turns[0], "slice_ms": longest * 1e3}
+
+
+def batches(cache: Any, names: int) -> Numbers:
+    """Return microseconds of one answer of the compiled path: to names that exist, and others."""
+    chance = random.Random(2)
+    found: Numbers = {}
+    for key, prefix in (("compiled", "n"), ("missing", "m")):
+        asked = [
+            [
+                EDNS_HEAD + from_text(f"{prefix}{chance.randrange(names)}.{ZONE}") + TAIL
+                for _ in range(BATCH)
+            ]
+            for _ in range(BATCHES)
+        ]
+        draws = [chance.getrandbits(64) for _ in range(BATCH)]
+        for _ in range(ROUNDS):
+            started = process_time()
+            for packets in asked:
+                assert None not in cache.respond_batch(packets, HOST, draws)
+            taken = (process_time() - started) * 1e6 / BATCH / BATCHES
+            found[key] = min(taken, found.get(key, taken))
+    return found
 
 
 def costs(snapshot: Snapshot, names: int) -> Numbers:
@@ -133,19 +184,18 @@ def measure(kind: str, names: int) -> Numbers:
 
 
 def show(rows: list[tuple[str, Numbers]]) -> None:
-    titles = {
-        "read": "read, s", "compile": "compile, s", "loader_mib": "loader, MiB",
-        "frames_mib": "sent, MiB", "longest_ms": "longest piece, ms", "each": "octets per name",
-        "respond": "respond, µs", "cached": "cached, µs",
-    }  # fmt: skip
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("names", *titles.values()):
+    for title in ("names", *TITLES.values()):
         table.add_column(title, justify="right")
     for kind, found in rows:
-        cells = (f"{found[key]:.0f}" if found[key] > 99 else f"{found[key]:.2f}" for key in titles)
+        cells = (_cell(found[key]) if key in found else "" for key in TITLES)
         table.add_row(f"{found['names']:,} {kind}", *cells)
     print("CPU time of a load, and a worker's memory and time for one answer over EDNS")
     Console(width=max(150, Console().width)).print(table)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.0f}" if value > 99 else f"{value:.2f}"
 
 
 def main() -> int:

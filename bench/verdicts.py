@@ -295,7 +295,8 @@ def cpu(pid: int) -> float:
 
 
 @contextmanager
-def serving(scale: Scale, folder: Path, admin: int, cores: list[int]) -> Iterator[Running]:
+def serving(scale: Scale, folder: Path, admin: int, cores: int | set[int]) -> Iterator[Running]:
+    """Run a server whose verdicts are pushed to 127.0.0.1, port `admin`."""
     token = folder / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
@@ -305,7 +306,7 @@ def serving(scale: Scale, folder: Path, admin: int, cores: list[int]) -> Iterato
         return [sys.executable, "-m", "gtmdns", "serve", str(own / "gtmdns.yaml")]
 
     servers.SERVERS["verdicts"] = command
-    with running("verdicts", folder / "server", cores[0]) as server:
+    with running("verdicts", folder / "verdicts", cores) as server:
         yield server
 
 
@@ -315,7 +316,7 @@ def measure(options: argparse.Namespace, cores: list[int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         load = Load(Names("names", "all names", number=scale.names), folder, options.sender)
-        with serving(scale, folder, admin, cores) as server:
+        with serving(scale, folder, admin, cores[0]) as server:
             bench = Bench(server, scale, load, cores)
             with closing(Pusher(admin, scale)) as pusher:
                 pools = random.Random(5).sample(range(scale.pools), options.verdicts)

@@ -17,7 +17,7 @@ import gtmdns
 ROOT = Path(gtmdns.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 PACKAGES = {
-    "wire", "answers", "serve", "config", "health", "compiler", "sources", "control", "cli",
+    "wire", "answers", "serve", "config", "health", "compiler", "sources", "explain", "control", "cli",
 }  # fmt: skip
 
 # fmt: off
@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "health":    ({"wire", "config"},                                    {"aiohttp", "yarl", "h2", "dns", "re2"}),  # yarl comes with aiohttp
     "compiler":  ({"wire", "answers", "config", "health"},               {"dnslib", "dns", "maxminddb", "geoip2", "cryptography"}),
     "sources":   ({"config"},                                            set()),
-    "control":   (PACKAGES - {"cli"},                                    {"aiohttp", "prometheus_client", "dns"}),
+    "explain":   ({"wire", "answers", "config", "health", "compiler"},   {"dns"}),
+    "control":   (PACKAGES - {"cli"},                                    {"aiohttp", "prometheus_client"}),
     "cli":       (PACKAGES,                                              {"click", "rich", "dns"}),
     "":          ({"cli"},                                               set()),  # gtmdns/__main__.py and __init__.py
 }
@@ -121,7 +122,7 @@ def test_the_walk_sees_relative_absolute_and_hidden_imports(tmp_path, monkeypatc
 
 HEAVY = {
     "yaml", "pydantic", "aiohttp", "dns", "dnslib", "maxminddb", "geoip2", "prometheus_client", "click", "rich", "h2", "re2",
-    "cryptography", "gtmdns.config", "gtmdns.compiler", "gtmdns.control", "gtmdns.health", "gtmdns.cli",
+    "cryptography", "gtmdns.config", "gtmdns.compiler", "gtmdns.control", "gtmdns.explain", "gtmdns.health", "gtmdns.cli",
 }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from .snapshot import Snapshot
 from .transfer import Transfer
 
 ROOM = 1024  # octets for the options of the first message, which is far from full
-# How a question for a transfer ends: the name, AXFR or IXFR, IN. To look for it is cheap.
-_ENDS = tuple(b"\x00" + qtype.to_bytes(2) + IN.to_bytes(2) for qtype in (AXFR, IXFR))
+# How a question for a transfer ends: the name, its type, IN. To look for it is cheap.
+_AXFR_END, _IXFR_END = (b"\x00" + qtype.to_bytes(2) + IN.to_bytes(2) for qtype in (AXFR, IXFR))
 
 
 def whole_zone(
@@ -24,7 +24,7 @@ def whole_zone(
     That has the refusals, and the SOA alone for who has the zone already. Arguments are those
     of `respond`; what is sent is the zone of this snapshot, whatever is served meanwhile.
     """
-    if not any(end in packet for end in _ENDS):
+    if _AXFR_END not in packet and _IXFR_END not in packet:
         return None
     try:
         query = parse_query(packet)

@@ -29,6 +29,7 @@ from .zone import Alias, Node, Routed, Zone
 MAX_LINKS = 16  # CNAME records; a resolver that wants more asks again
 # RFC 8482 section 4.2: a HINFO in place of everything that is known at the name
 ANY_RECORDS = Records(HINFO, 3600, (b"\x07RFC8482\x00",))
+ANY_LEAF = ANY_RECORDS.leaf(WireName(b"\x01x\x00"))._replace(tag=tags.ANY)  # of any name
 
 
 class End(NamedTuple):

@@ -5,7 +5,8 @@ the best score answers. It is the same on every node and version, so nothing her
 
 - the network N: of IPv4 the first 24 bits, with 0xFFFF above them; of IPv6 the first 56 bits
 - the key K of an endpoint: 64 bits that the compiler made of its address
-- x = mix(split(N) ^ K), and u = (x + 1) / 2**64
+- x = mix(split(N) ^ K), mix being the output function of splitmix64 (the last three steps of
+  `split`), and u = (x + 1) / 2**64
 - the score is -ln(u) / weight, and the smallest is the best
 
 So an endpoint that goes away leaves its own clients alone without an answer, and they are spread
@@ -81,13 +82,6 @@ def split(draw: int) -> int:
     return draw ^ draw >> 31
 
 
-def mix(value: int) -> int:
-    """Return what the output function of splitmix64 makes of 64 bits; one to one."""
-    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & MASK64
-    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & MASK64
-    return value ^ value >> 31
-
-
 def network_of(client: int) -> int:
     """Return the network N of a client; IPv4 inside IPv6 counts as IPv4.
 
@@ -119,7 +113,7 @@ def best(seed: int, keys: Sequence[int], shares: Sequence[float], take: int) -> 
     """
     scores = []
     for key, share in zip(keys, shares):  # noqa: B905  # of one length, and on the query path
-        x = seed ^ key  # mix, written out: a call for each endpoint would cost as much again
+        x = seed ^ key  # mix, written out: a call for each would cost as much again
         x = ((x ^ x >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFF_FFFF_FFFF_FFFF
         x = ((x ^ x >> 27) * 0x94D049BB133111EB) & 0xFFFF_FFFF_FFFF_FFFF
         scores.append(-log(((x ^ x >> 31) + 1) * _UNIT) * share)

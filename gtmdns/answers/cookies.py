@@ -26,14 +26,17 @@ class Cookies:
 
     secrets: of 16 octets each; the first makes cookies, all are accepted; none: no cookies
 
-    The memory has two halves: when the recent one is full it becomes the earlier one,
-    whose cookies are forgotten. A flood of clients costs time, and no memory.
+    The memory saves time and nothing else: what a query gets hangs on its cookie, its client, the
+    time and the secrets alone. It has two halves: when the recent one is full it becomes the
+    earlier one, whose cookies are forgotten. A flood of clients costs time, and no memory.
     """
 
     __slots__ = ("_earlier", "_recent", "secrets")
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
         self.secrets = secrets
+        # From a client and a cookie of 24 octets, which is right, to the server's part of it; from
+        # one of 8 octets to what was made for it last.
         self._recent: dict[tuple[int, bytes], bytes] = {}
         self._earlier: dict[tuple[int, bytes], bytes] = {}
 
@@ -46,35 +49,45 @@ class Cookies:
         cookie: 8 or 16 to 40 octets; client: the transport's address as an integer, IPv4
         mapped; now: Unix time, seconds
         """
-        key = (client, cookie[:CLIENT_PART])
-        theirs = cookie[CLIENT_PART:]
-        known = self._recent.get(key) or self._earlier.get(key)
-        if known is not None and not _is_fresh(known, now):
-            known = None
-        if known is not None and theirs in (known, b""):
-            return option(COOKIE, key[1] + known)
-        if self._accepts(cookie, client, now):
-            known = theirs
-        elif known is None:
-            known = self._make(key[1], client, now)
-        if len(self._recent) >= REMEMBERED:
-            self._recent, self._earlier = {}, self._recent
-        self._recent[key] = known
-        return option(COOKIE, key[1] + known)
+        mine, theirs = cookie[:CLIENT_PART], cookie[CLIENT_PART:]
+        if not self._accepts(cookie, client, now):
+            theirs = self._make(mine, client, now)
+        return option(COOKIE, mine + theirs)
 
     def _accepts(self, cookie: bytes, client: int, now: int) -> bool:
         """Return whether the server's part is one that need not be replaced."""
-        if len(cookie) != WHOLE or cookie[CLIENT_PART] != 1:
+        theirs = cookie[CLIENT_PART:]
+        if len(cookie) != WHOLE or theirs[0] != 1 or not _is_fresh(theirs, now):
             return False
-        if not _is_fresh(cookie[CLIENT_PART:], now):
-            return False
+        key = (client, cookie)
+        if self._remembered(key) is not None:
+            return True
         # The reserved octets count as they came, RFC 9018 section 4.2.
         hashed = cookie[:16] + _address(client)
-        return any(siphash24(secret, hashed) == cookie[16:] for secret in self.secrets)
+        if not any(siphash24(secret, hashed) == cookie[16:] for secret in self.secrets):
+            return False
+        self._remember(key, theirs)
+        return True
 
-    def _make(self, theirs: bytes, client: int, now: int) -> bytes:
+    def _make(self, mine: bytes, client: int, now: int) -> bytes:
+        """Return the server's part that goes with the client's, made now."""
         head = _VERSION + (now & 0xFFFF_FFFF).to_bytes(4)
-        return head + siphash24(self.secrets[0], theirs + head + _address(client))
+        key = (client, mine)
+        known = self._remembered(key)
+        if known is not None and known[:8] == head:
+            return known
+        made = head + siphash24(self.secrets[0], mine + head + _address(client))
+        self._remember(key, made)
+        self._remember((client, mine + made), made)
+        return made
+
+    def _remembered(self, key: tuple[int, bytes]) -> bytes | None:
+        return self._recent.get(key) or self._earlier.get(key)
+
+    def _remember(self, key: tuple[int, bytes], theirs: bytes) -> None:
+        if len(self._recent) >= REMEMBERED:
+            self._recent, self._earlier = {}, self._recent
+        self._recent[key] = theirs
 
 
 def _is_fresh(server: bytes, now: int) -> bool:

@@ -7,6 +7,7 @@
 #ifndef GTMDNS_FAST_H
 #define GTMDNS_FAST_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,48 @@ enum { MARKER_MAPPED = 0xFFFC, MARKER_NAT64, MARKER_SIX_TO_FOUR, MARKER_TEREDO }
 
 static inline void prefetch(const void *place) {
     __builtin_prefetch(place);
+}
+
+/* Names */
+
+static inline void lower(const unsigned char *name, size_t size, unsigned char *out) {
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t word, low, upper;
+    size_t at = 0;
+    for (; at + 8 <= size; at += 8) { /* eight octets at once */
+        __builtin_memcpy(&word, name + at, 8);
+        low = word & 0x7F * ones;
+        upper = (low + (0x80 - 'A') * ones) & ~(low + (0x80 - 'Z' - 1) * ones) & ~word & 0x80 * ones;
+        word += upper >> 2; /* 0x80 becomes 0x20 */
+        __builtin_memcpy(out + at, &word, 8);
+    }
+    for (; at < size; at++)
+        out[at] = name[at] + ((unsigned char)(name[at] - 'A') < 26 ? 32 : 0);
+}
+
+/* Records, whose owners are pointers or uncompressed names */
+
+static inline ptrdiff_t behind_records(const unsigned char *records, ptrdiff_t size, int number) {
+    ptrdiff_t at = 0; /* -1 is returned where they end before */
+    while (number--) {
+        while (at < size && records[at] && records[at] < 0xC0)
+            at += 1 + records[at];
+        at += at < size && records[at] ? 2 : 1;
+        if (at + 10 > size)
+            return -1;
+        at += 10 + (records[at + 8] << 8 | records[at + 9]);
+    }
+    return at <= size ? at : -1;
+}
+
+/* As pack.owned: records that point to the question get another owner. */
+static inline void set_owners(unsigned char *records, ptrdiff_t size, const unsigned char owner[2]) {
+    ptrdiff_t at = 0;
+    while (at + 12 <= size) {
+        records[at] = owner[0];
+        records[at + 1] = owner[1];
+        at += 12 + (records[at + 10] << 8 | records[at + 11]);
+    }
 }
 
 /* Chance */
@@ -95,6 +138,19 @@ static inline uint64_t siphash13(const uint64_t key[2], const unsigned char *dat
     return v0 ^ v1 ^ v2 ^ v3;
 }
 
+/* Hashing: choice.py says what it means, and that it never changes */
+
+static inline uint64_t mixed(uint64_t value) { /* mix of choice.py: the last steps of split */
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9u;
+    value = (value ^ value >> 27) * 0x94D049BB133111EBu;
+    return value ^ value >> 31;
+}
+
+static inline double score_of(uint64_t seed, uint64_t key, double share) {
+    uint64_t after = mixed(seed ^ key) + 1; /* of 2 ** 64 only the zero is left */
+    return -log((after ? (double)after : 0x1p64) * 0x1p-64) * share;
+}
+
 /* Routes */
 
 static inline wide joined(address a) {
@@ -149,6 +205,36 @@ static inline uint32_t embedded4(wide client, int marker) {
 
 static inline int is_mapped(wide client) {
     return client >> 32 == 0xFFFF;
+}
+
+static inline int embedding_of(wide client) { /* 0: it is no IPv4 address inside IPv6 */
+    if (client >> 112 == 0x2002)
+        return MARKER_SIX_TO_FOUR;
+    if (client >> 32 == (wide)0x64FF9B << 64)
+        return MARKER_NAT64;
+    return client >> 96 == 0x20010000 ? MARKER_TEREDO : 0;
+}
+
+static inline uint64_t network_of(address from) { /* as choice.network_of */
+    wide client = joined(from);
+    int marker;
+    if (is_mapped(client))
+        return (uint64_t)client >> 8;
+    marker = embedding_of(client);
+    if (marker)
+        return 0xFFFFull << 24 | embedded4(client, marker) >> 8;
+    return from.high >> 8;
+}
+
+static inline int network_scope(address from) { /* as choice.network_scope */
+    wide client = joined(from);
+    int marker;
+    if (is_mapped(client))
+        return 96 + 24;
+    marker = embedding_of(client);
+    if (!marker)
+        return 56;
+    return marker == MARKER_SIX_TO_FOUR ? 96 + 24 - 80 : 96 + 24;
 }
 
 static inline int find_rule(const intervals *route, address from) {

@@ -18,17 +18,21 @@ cdef class FastCache:
     cdef readonly object snapshot
     cdef readonly object pure
     cdef readonly unsigned long long answered
+    cdef public long long now  # Unix time in seconds, for cookies; below 0: no cookies
     cdef object __weakref__
     cdef list _answers
-    cdef dict _zones
+    cdef list _numbered
     cdef dict _known_zones
     cdef dict _known_routes
     cdef tuple _opts
     cdef tuple _refusals
     cdef object _tally
-    cdef Py_ssize_t _longest_apex
     cdef int _payload
     cdef bint _client_subnet
+    cdef bytes _secrets  # of cookies, one after the other
+    cdef bytes _nsid  # the option
+    cdef public Py_ssize_t room  # octets left for what is kept of large answers and chains
+    cdef int _nsid_size  # 0: it is not told
     cdef void *_memory
 
     cdef void read(self, int number, const unsigned char *packet, Py_ssize_t size) noexcept

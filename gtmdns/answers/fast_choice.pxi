@@ -5,12 +5,13 @@
 # a Choice compares `answer` with what stands there now.
 
 cdef enum:
-    IN_PYTHON = 0  # what only answer.py can choose: by the client, or with numbers too large
+    IN_PYTHON = 0  # what only answer.py can choose: numbers too large, records without end
     FIXED = 1
     SHUFFLED = 2
     WEIGHTED = 3
     SEVERAL = 4
     NESTED = 5
+    HASHED = 6
     MOST_TAKEN = 64
 
 cdef struct Outcome:
@@ -19,6 +20,7 @@ cdef struct Outcome:
     const unsigned char *records  # NULL: an answer without records
     Py_ssize_t size
     long long tag
+    bint leads  # it is a CNAME into a zone of ours, or may be one
 
 cdef struct Choice:
     int kind
@@ -28,22 +30,24 @@ cdef struct Choice:
     uint64_t per_slot  # of the alias table; of SHUFFLED: records
     uint64_t *keep
     uint32_t *other
-    uint64_t *weights
+    uint64_t *weights  # of HASHED: the keys
+    double *shares  # of HASHED: 1 / weight
     uint32_t number  # of leaves, bases, records or answers
     uint32_t take
-    Py_ssize_t size  # octets of a record of SHUFFLED; of SEVERAL: the most that it gives
-    Outcome outcome  # of SHUFFLED and SEVERAL, all but the records
+    bint by_client  # whether the client's network matters
+    Py_ssize_t size  # octets of a record of SHUFFLED; of SEVERAL and HASHED: the most that it gives
+    Outcome outcome  # of SEVERAL and HASHED, all but the records
     Outcome *leaves
     Choice **answers
 
 
-cdef Choice *new_choice(object answer) except NULL:
+cdef Choice *new_choice(object answer, object snapshot) except NULL:
     """Return the Choice of an answer; of kind IN_PYTHON where it has to be chosen there."""
     cdef Choice *choice = <Choice *>calloc(1, sizeof(Choice))
     if choice == NULL:
         raise MemoryError
     try:
-        fill_choice(choice, answer)
+        fill_choice(choice, answer, snapshot)
     except BaseException:
         free_choice(choice)
         raise
@@ -62,6 +66,7 @@ cdef void free_choice(Choice *choice) noexcept:
     free(choice.keep)
     free(choice.other)
     free(choice.weights)
+    free(choice.shares)
     Py_XDECREF(choice.held)
     Py_XDECREF(choice.answer)
     free(choice)
@@ -74,10 +79,14 @@ cdef void *room_for(size_t number, size_t size) except NULL:
     return room
 
 
-cdef int fill_choice(Choice *choice, object answer) except -1:
+cdef int fill_choice(Choice *choice, object answer, object snapshot) except -1:
+    cdef uint32_t index
     choice.answer = <PyObject *>answer
     Py_INCREF(answer)
     kind = type(answer)
+    if kind is Nested:
+        return fill_nested(choice, answer, snapshot)
+    choice.take = 1
     if kind is Fixed:
         leaf = answer.leaf
         hold(choice, leaf)
@@ -86,7 +95,7 @@ cdef int fill_choice(Choice *choice, object answer) except -1:
         choice.number = 1
         choice.kind = FIXED
     elif kind is Shuffled:
-        return fill_shuffled(choice, answer)
+        fill_shuffled(choice, answer)
     elif kind is Weighted:
         leaves = answer.leaves
         hold(choice, leaves)
@@ -94,9 +103,11 @@ cdef int fill_choice(Choice *choice, object answer) except -1:
         if set_table(choice, answer.keep, answer.other, answer.per_slot):
             choice.kind = WEIGHTED
     elif kind is Several:
-        return fill_several(choice, answer)
-    elif kind is Nested and not answer.by_client:
-        return fill_nested(choice, answer)
+        fill_several(choice, answer)
+    elif kind is Hashed:
+        fill_hashed(choice, answer)
+    for index in range(choice.number):
+        choice.leaves[index].leads = leads_here(choice, &choice.leaves[index], snapshot)
     return 0
 
 
@@ -119,7 +130,18 @@ cdef int set_outcome(Outcome *outcome, object leaf) except -1:
         outcome.records = records
         outcome.size = len(records)
     outcome.tag = leaf[3]
+    outcome.leads = False
     return 0
+
+
+cdef bint leads_here(const Choice *choice, const Outcome *outcome, object snapshot) except -1:
+    """As `_target_here` of steps.py; where several CNAMEs are given at once, they may lead."""
+    if outcome.records == NULL or outcome.size < 13 or two_octets(outcome.records + 2) != CNAME:
+        return False
+    if choice.take > 1 or choice.kind == SHUFFLED:
+        return True
+    target = PyBytes_FromStringAndSize(<char *>outcome.records + 12, outcome.size - 12)
+    return snapshot.zone_of(target.lower()) is not None
 
 
 cdef int set_leaves(Choice *choice, tuple leaves) except -1:
@@ -194,7 +216,31 @@ cdef int fill_several(Choice *choice, object answer) except -1:
     return 0
 
 
-cdef int fill_nested(Choice *choice, object answer) except -1:
+cdef int fill_hashed(Choice *choice, object answer) except -1:
+    cdef tuple records = answer.records, keys = answer.keys, shares = answer.shares
+    cdef uint32_t index
+    counts, counts_opt = answer.counts, answer.counts_opt
+    hold(choice, (records, counts, counts_opt))
+    set_leaves(choice, tuple([(counts, counts_opt, record, answer.tag) for record in records]))
+    set_outcome(&choice.outcome, (counts, counts_opt, b"", answer.tag))
+    if not len(records) == len(keys) == len(shares) or max(keys) >> 64:
+        raise ValueError("a hashed answer has a key and a weight for each record")
+    if not 1 <= answer.take <= min(len(records), MOST_TAKEN):
+        return 0
+    choice.take = answer.take
+    choice.size = choice.take * max(map(len, records))
+    if choice.size > MOST_RECORDS:
+        return 0
+    choice.weights = <uint64_t *>room_for(choice.number, sizeof(uint64_t))
+    choice.shares = <double *>room_for(choice.number, sizeof(double))
+    for index in range(choice.number):
+        choice.weights[index], choice.shares[index] = keys[index], shares[index]
+    choice.by_client = True
+    choice.kind = HASHED
+    return 0
+
+
+cdef int fill_nested(Choice *choice, object answer, object snapshot) except -1:
     cdef tuple answers = answer.answers
     cdef uint32_t index
     table = answer.table
@@ -204,7 +250,8 @@ cdef int fill_nested(Choice *choice, object answer) except -1:
     choice.answers = <Choice **>room_for(choice.number, sizeof(Choice *))
     choice.kind = NESTED
     for index in range(choice.number):
-        choice.answers[index] = new_choice(answers[index])
+        choice.answers[index] = new_choice(answers[index], snapshot)
+        choice.by_client |= choice.answers[index].by_client
         if choice.answers[index].kind == IN_PYTHON:
             choice.kind = IN_PYTHON
     return 0
@@ -217,9 +264,13 @@ cdef inline uint32_t pick(const Choice *choice, uint64_t draw) noexcept nogil:
 
 
 cdef void choose(
-    const Choice *choice, uint64_t draw, Outcome *outcome, unsigned char *scratch
+    const Choice *choice, uint64_t draw, const address *client, Outcome *outcome,
+    unsigned char *scratch,
 ) noexcept nogil:
-    """Settle on an outcome as `choose` of answer.py does. scratch: of MOST_RECORDS octets."""
+    """Settle on an outcome as `choose` of answer.py does, or `choose_for` where there is a client.
+
+    scratch: of MOST_RECORDS octets
+    """
     cdef uint64_t drawn
     while choice.kind == NESTED:
         choice = choice.answers[pick(choice, draw)]
@@ -233,6 +284,10 @@ cdef void choose(
         outcome[0] = choice.leaves[drawn / choice.per_slot]
         outcome.records += <Py_ssize_t>(drawn % choice.per_slot) * choice.size
         outcome.size = choice.take * choice.size
+    elif choice.kind == HASHED:
+        if client != NULL:
+            draw = split_draw(network_of(client[0]))
+        choose_hashed(choice, draw, outcome, scratch)
     else:
         choose_several(choice, draw, outcome, scratch)
 
@@ -255,6 +310,36 @@ cdef void choose_several(
             index = pick_of_rest(choice, draw, taken, number)
             draw = split_draw(draw)
         taken[number] = index
+        outcome.leads = choice.leaves[index].leads
+        memcpy(scratch + outcome.size, choice.leaves[index].records, choice.leaves[index].size)
+        outcome.size += choice.leaves[index].size
+    outcome.records = scratch
+
+
+cdef void choose_hashed(
+    const Choice *choice, uint64_t seed, Outcome *outcome, unsigned char *scratch
+) noexcept nogil:
+    """Put the records of the best scores together, as `Hashed`; of equal ones the first is best."""
+    cdef uint32_t best[MOST_TAKEN]
+    cdef double scores[MOST_TAKEN]
+    cdef uint32_t number = 0, index, at
+    cdef double score
+    for index in range(choice.number):
+        score = score_of(seed, choice.weights[index], choice.shares[index])
+        if number == choice.take:
+            if score >= scores[number - 1]:
+                continue
+            number -= 1
+        at = number
+        while at and score < scores[at - 1]:
+            best[at], scores[at] = best[at - 1], scores[at - 1]
+            at -= 1
+        best[at], scores[at] = index, score
+        number += 1
+    outcome[0] = choice.outcome
+    for at in range(number):
+        index = best[at]
+        outcome.leads = choice.leaves[index].leads
         memcpy(scratch + outcome.size, choice.leaves[index].records, choice.leaves[index].size)
         outcome.size += choice.leaves[index].size
     outcome.records = scratch
@@ -285,50 +370,3 @@ cdef uint32_t pick_of_rest(
             if draw < end:
                 break
     return last
-
-
-cdef class CompiledRoute:
-    """The columns of a RouteTable in place; they cannot grow as long as this lives."""
-
-    cdef intervals columns
-    cdef Py_buffer views[6]
-    cdef int viewed
-
-    def __cinit__(self, route):
-        self.viewed = 0
-        for column, octets in zip(route._columns(), (4, 2, 4, 8, 8, 2)):
-            PyObject_GetBuffer(column, &self.views[self.viewed], PyBUF_SIMPLE)
-            self.viewed += 1
-            if column.itemsize != octets:
-                raise ValueError("a column of a route has numbers of another size")
-        cdef intervals *columns = &self.columns
-        columns.starts4 = <const uint32_t *>self.views[0].buf
-        columns.rules4 = <const uint16_t *>self.views[1].buf
-        columns.index4 = <const uint32_t *>self.views[2].buf if self.views[2].len else NULL
-        columns.highs = <const uint64_t *>self.views[3].buf
-        columns.lows = <const uint64_t *>self.views[4].buf
-        columns.rules6 = <const uint16_t *>self.views[5].buf
-        columns.number4 = self.views[0].len // 4
-        columns.number6 = self.views[3].len // 8
-        self.check()
-        columns.constant = is_constant(columns)
-
-    cdef int check(self) except -1:
-        """Raise ValueError where looking up could leave the columns."""
-        cdef intervals *columns = &self.columns
-        cdef size_t at
-        sizes = [self.views[number].len for number in range(6)]
-        if sizes[1] != 2 * (columns.number4 + 1) or sizes[5] != 2 * (columns.number6 + 1):
-            raise ValueError("a route has one rule more than starts")
-        if sizes[4] != sizes[3] or sizes[2] not in (0, 4 * 65537):
-            raise ValueError("the columns of a route do not belong together")
-        if columns.index4 != NULL:
-            for at in range(65537):
-                if columns.index4[at] > columns.number4:
-                    raise ValueError("the index of a route points behind its starts")
-        return 0
-
-    def __dealloc__(self):
-        while self.viewed:
-            self.viewed -= 1
-            PyBuffer_Release(&self.views[self.viewed])

@@ -17,7 +17,12 @@ cdef struct Question:
     int octets  # of its address, which begins at:
     const unsigned char *shown_octets
     address shown
-    uint64_t hash
+    bint options  # whether there are any that the response may answer
+    bint nsid
+    const unsigned char *cookie  # the first; NULL: none
+    int cookie_size
+    uint64_t name_hash
+    uint64_t hash  # of all of the key
     unsigned char key[MOST_KEY]  # the name in lower case, then what else makes it another question
 
 
@@ -30,8 +35,8 @@ cdef bint read_question(
 ) noexcept nogil:
     """Read a query. False: one for `parse_query`, which tells what is wrong with it, or rare.
 
-    Taken are: one question, no records but one OPT of version 0 behind it, and of options at most
-    one Client Subnet, sound. payload: octets that we take; subnets: whether that option counts.
+    Taken are: one question, no records but one OPT of version 0 behind it, with sound options.
+    payload: octets that we take; subnets: whether Client Subnet counts.
     """
     cdef int at = HEADER, length, additional
     if size < HEADER + 5 or packet[2] & 0xF8 or two_octets(packet + 4) != 1:
@@ -52,7 +57,7 @@ cdef bint read_question(
     question.qclass = two_octets(packet + at + 3)
     question.end = at + 5
     question.limit = 512
-    question.edns = question.dnssec_ok = question.subnet = False
+    question.edns = question.dnssec_ok = question.subnet = question.options = False
     if not additional:
         if question.end != size:
             return False
@@ -76,11 +81,41 @@ cdef bint read_opt(
     question.limit = min(most, payload)
     if size == OPT_OCTETS:
         return True
-    opt += OPT_OCTETS
-    size -= OPT_OCTETS
-    if size < 4 or two_octets(opt) != CLIENT_SUBNET or two_octets(opt + 2) != size - 4:
-        return False
-    return not subnets or read_subnet(opt + 4, size - 4, question)
+    return read_options(opt + OPT_OCTETS, size - OPT_OCTETS, question, subnets)
+
+
+cdef bint read_options(
+    const unsigned char *at, Py_ssize_t size, Question *question, bint subnets
+) noexcept nogil:
+    """As `_options` of wire/query.py: one Client Subnet, of others the first; the rest is passed."""
+    cdef int left, code, length
+    cdef bint subnet = False
+    question.nsid = False
+    question.cookie = NULL
+    for left in range(MOST_OPTIONS):
+        if size < 4:
+            return False
+        code, length = two_octets(at), two_octets(at + 2)
+        at += 4
+        size -= 4
+        if length > size:
+            return False
+        if code == CLIENT_SUBNET:
+            if subnet or (subnets and not read_subnet(at, length, question)):
+                return False
+            subnet = True
+        elif code == COOKIE and question.cookie == NULL:
+            if length != 8 and not 16 <= length <= 40:
+                return False
+            question.cookie, question.cookie_size = at, length
+        elif code == NSID:
+            question.nsid = True
+        at += length
+        size -= length
+        if size == 0:
+            question.options = question.subnet or question.nsid or question.cookie != NULL
+            return True
+    return False
 
 
 cdef bint read_subnet(
@@ -126,17 +161,26 @@ cdef void write_key(Question *question) noexcept nogil:
     """
     cdef const unsigned char *name = question.packet + HEADER
     cdef unsigned char *key = question.key
-    cdef int at
-    cdef unsigned char octet
-    for at in range(question.name_size):
-        octet = name[at]
-        key[at] = octet + (32 if <unsigned char>(octet - 65) < 26 else 0)
+    lower(name, question.name_size, key)
     key += question.name_size
     memcpy(key, name + question.name_size, 4)
     key[4] = (question.packet[2] & 1) | question.edns << 1 | question.dnssec_ok << 2
     key[5] = question.limit >> 8
     key[6] = question.limit & 0xFF
     question.key_size = question.name_size + 7
+
+
+cdef inline void hash_key(Question *question, const uint64_t *secret) noexcept nogil:
+    """Hash the name, by which the index is asked, and from that the key with what stands behind it.
+
+    Each value of the first is a secret of its own for the second.
+    """
+    cdef uint64_t[2] mixed
+    question.name_hash = siphash13(secret, question.key, question.name_size)
+    mixed[0], mixed[1] = secret[0] ^ question.name_hash, secret[1]
+    question.hash = siphash13(
+        mixed, question.key + question.name_size, question.key_size - question.name_size
+    )
 
 
 cdef bytes plain_packet(const Question *question):

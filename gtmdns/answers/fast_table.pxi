@@ -3,7 +3,6 @@
 cdef enum:
     ENTRY_LEAF = 0  # always the same outcome
     ENTRY_CHOICE = 1  # an answer by its number, or one for each rule of a route
-    ENTRY_PURE = 2  # the pure path answers
     SOA_OCTETS = 1024
     FIRST_SLOTS = 256  # a table that is larger than it need be is out of the processor's caches
     AA = 0x04
@@ -19,6 +18,8 @@ cdef struct Entry:
     long long number  # of the answer, where `route` is NULL
     PyObject *route  # a CompiledRoute
     PyObject *numbers  # a tuple
+    PyObject *steps  # a CompiledSteps; NULL: nothing but a choice
+    PyObject *zone  # a CompiledZone, whose SOA stands in place of records; NULL: none
     PyObject *held  # what the places here are in; NULL: the snapshot or the cache holds it
     const unsigned char *opt
     Outcome outcome
@@ -31,6 +32,8 @@ cdef struct Counted:
 
 cdef struct Memory:
     uint64_t secret[2]
+    name_index index
+    bint released  # from then on no index is built
     size_t mask  # slots - 1
     Py_ssize_t count
     Py_ssize_t bound
@@ -84,6 +87,8 @@ cdef void free_memory(Memory *memory) noexcept:
             drop_slot(memory, at)
     for at in range(memory.answers):
         free_choice(memory.choices[at])
+    Py_XDECREF(memory.passing.held)
+    index_close(&memory.index)
     free(memory.slots)
     free(memory.choices)
     free(memory.bounds)
@@ -129,7 +134,8 @@ cdef inline void prefetch_entry(const Entry *entry) noexcept nogil:
 
 
 cdef Entry *insert_entry(
-    Memory *memory, const Question *question, object prepared, CompiledRoute route
+    Memory *memory, const Question *question, object prepared, CompiledRoute route,
+    CompiledSteps steps, CompiledZone zone,
 ) except NULL:
     """Keep what was prepared for a question, in a table that is never more than half full."""
     cdef Entry *entry
@@ -139,7 +145,7 @@ cdef Entry *insert_entry(
     if entry == NULL:
         raise MemoryError
     try:
-        fill_entry(entry, prepared, route)
+        fill_entry(entry, prepared, route, steps, zone)
     except BaseException:
         free_entry(entry)
         raise
@@ -170,11 +176,13 @@ cdef int widen(Memory *memory) except -1:
     return 0
 
 
-cdef int fill_entry(Entry *entry, object prepared, CompiledRoute route) except -1:
+cdef int fill_entry(
+    Entry *entry, object prepared, CompiledRoute route, CompiledSteps steps, CompiledZone zone
+) except -1:
     cdef bytes flags = prepared.flags, opt = prepared.opt
     cdef tuple numbers = prepared.numbers
     leaf = prepared.leaf
-    held = (opt, numbers, leaf, route)
+    held = (opt, numbers, leaf, route, steps, zone)
     entry.held = <PyObject *>held
     Py_INCREF(held)
     if len(flags) != 4:
@@ -182,14 +190,22 @@ cdef int fill_entry(Entry *entry, object prepared, CompiledRoute route) except -
     memcpy(entry.flags, PyBytes_AS_STRING(flags), 4)
     entry.opt, entry.opt_size = opt, len(opt)
     entry.base = prepared.base
-    entry.kind = ENTRY_PURE
-    if prepared.steps is not None:
-        return 0
+    entry.route = entry.steps = entry.zone = NULL
     if leaf is not None:
         set_outcome(&entry.outcome, leaf)
-        if entry.outcome.records != NULL:
-            entry.kind = ENTRY_LEAF
+        entry.kind = ENTRY_LEAF
+        if entry.outcome.records == NULL:
+            raise ValueError("only a steered name is left without records")
         return 0
+    if steps is not None:
+        entry.steps = <PyObject *>steps
+    if zone is not None:
+        entry.zone = <PyObject *>zone
+    return set_choice(entry, numbers, route)
+
+
+cdef int set_choice(Entry *entry, tuple numbers, CompiledRoute route) except -1:
+    """Set an answer by its number, or one for each rule of a route. Both have to be held."""
     entry.kind = ENTRY_CHOICE
     if route is None:
         entry.number = numbers[0]
@@ -204,7 +220,7 @@ cdef Entry *blank_entry(Memory *memory, const Question *question, long long base
     cdef Entry *entry = &memory.passing
     cdef bytes opt
     entry.kind = ENTRY_CHOICE
-    entry.route = NULL
+    entry.route = entry.steps = entry.zone = NULL
     entry.base = base
     entry.opt, entry.opt_size = NULL, 0
     if question.edns:
@@ -222,78 +238,16 @@ cdef Entry *refusing_entry(Memory *memory, const Question *question, tuple opts)
     entry.kind = ENTRY_LEAF
     entry.flags[0] &= ~AA
     entry.flags[1] = 5
-    entry.outcome = Outcome(NO_COUNTS, NO_COUNTS_OPT, NO_COUNTS, 0, tags.REFUSED)
+    entry.outcome = Outcome(NO_COUNTS, NO_COUNTS_OPT, NO_COUNTS, 0, TAG_REFUSED, False)
     return entry
 
 
 cdef Entry *record_entry(
-    Memory *memory, const Question *question, bytes record, long long base, tuple opts
+    Memory *memory, const Question *question, const unsigned char *record, Py_ssize_t size,
+    long long base, tuple opts,
 ):
     """Return the passing entry for one static record, which the snapshot holds."""
     cdef Entry *entry = blank_entry(memory, question, base, opts)
     entry.kind = ENTRY_LEAF
-    entry.outcome = Outcome(ONE_RECORD, ONE_RECORD_OPT, record, len(record), tags.STATIC)
+    entry.outcome = Outcome(ONE_RECORD, ONE_RECORD_OPT, record, size, TAG_STATIC, False)
     return entry
-
-
-cdef long long rule_number(
-    const Memory *memory, const Entry *entry, const Question *question, address client, int *scope
-) except? -1:
-    """Return the number of the answer for a client, as `rule_of` of scope.py."""
-    cdef const intervals *route
-    cdef int rule
-    if entry.route == NULL:
-        return entry.number
-    route = &(<CompiledRoute>entry.route).columns
-    if question.subnet and question.source:
-        rule = rule_for_subnet(
-            route, client, question.shown, memory.bounds, memory.number_bounds, scope
-        )
-    else:
-        rule = find_rule(route, client)
-    if rule >= entry.rules:
-        raise IndexError("a route has a rule without an answer")
-    return <object>PyTuple_GET_ITEM(<object>entry.numbers, rule)
-
-
-cdef int write_response(
-    const Entry *entry, const Outcome *outcome, const Question *question, int scope,
-    unsigned char *out,
-) noexcept nogil:
-    """As `Prepared.render`; NOT_HERE where the response is too long as it is."""
-    cdef int asked = question.end - HEADER, option = 0, size
-    if question.subnet:
-        option = 8 + question.octets
-    if outcome.size > MOST_OCTETS:
-        return NOT_HERE
-    size = question.end + <int>outcome.size + entry.opt_size + option
-    if size > question.limit or size > MOST_OCTETS:
-        return NOT_HERE
-    memcpy(out, question.packet, 2)
-    memcpy(out + 2, entry.flags, 4)
-    memcpy(out + 6, outcome.counts_opt if entry.opt_size else outcome.counts, 6)
-    memcpy(out + HEADER, question.packet + HEADER, asked)
-    out += question.end
-    memcpy(out, outcome.records, outcome.size)
-    out += outcome.size
-    if entry.opt_size:
-        memcpy(out, entry.opt, entry.opt_size)
-        if option:
-            write_subnet(out, entry.opt_size, question, scope)
-    return size
-
-
-cdef void write_subnet(
-    unsigned char *opt, int opt_size, const Question *question, int scope
-) noexcept nogil:
-    """Add the Client Subnet option to an OPT, as `subnet_option`. scope: of the 128 bits."""
-    cdef int length = two_octets(opt + 9) + 8 + question.octets
-    opt[9], opt[10] = length >> 8, length & 0xFF
-    opt += opt_size
-    if question.family == 1:
-        scope = max(0, scope - 96)
-    opt[0], opt[1] = 0, CLIENT_SUBNET
-    opt[2], opt[3] = 0, 4 + question.octets
-    opt[4], opt[5] = 0, question.family
-    opt[6], opt[7] = question.source, scope
-    memcpy(opt + 8, question.shown_octets, question.octets)

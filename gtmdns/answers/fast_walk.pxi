@@ -29,7 +29,7 @@ cdef Choice *choice_of(FastCache cache, long long number) except NULL:
     if choice == NULL or choice.answer != PyList_GET_ITEM(cache._answers, number):
         memory.choices[number] = NULL
         free_choice(choice)
-        choice = new_choice(<object>PyList_GET_ITEM(cache._answers, number))
+        choice = new_choice(<object>PyList_GET_ITEM(cache._answers, number), cache.snapshot)
         memory.choices[number] = choice
     return choice
 
@@ -41,32 +41,73 @@ cdef Entry *missed(FastCache cache, Question *question) except? NULL:
     """
     cdef Memory *memory = <Memory *>cache._memory
     cdef CompiledZone zone
-    cdef bint exists = False
     if question.qclass != IN or question.qtype in (AXFR, IXFR):
         return NULL
-    zone = zone_of(cache, question)
-    if zone is None:
+    if memory.index.complete:
+        return indexed(cache, question)
+    found = cache.snapshot.zone_of(name_from(question, 0))
+    if found is None:
         return refusing_entry(memory, question, cache._refusals)
-    node = zone.lookup(question, &exists)
+    zone = known_zone(cache, found)
+    node, exists = found.lookup(name_from(question, 0))
     if node is None:
         return negative_entry(memory, zone, question, True, zone.base, cache._opts)
     if exists and memory.count < memory.bound:
-        return kept(cache, question)
+        return prepared_entry(cache, question, True)
     if question.qtype in (DS, ANY):
-        return NULL
+        return prepared_entry(cache, question, False)
     return walked(cache, question, zone, node)
 
 
-cdef Entry *kept(FastCache cache, Question *question) except? NULL:
-    """Let the reference prepare for a question, and keep that."""
+cdef Entry *prepared_entry(FastCache cache, Question *question, bint keep) except NULL:
+    """Let the reference prepare for a question; keep that where asked to, and there is room."""
     cdef Memory *memory = <Memory *>cache._memory
+    cdef CompiledRoute route = None
+    cdef CompiledSteps steps = None
+    cdef CompiledZone zone = None
     packet = plain_packet(question)
     prepared = prepare(packet, parse_query(packet), cache.snapshot, None)
     if prepared.end != question.end or prepared.limit != question.limit:
         raise ValueError("the compiled path and the pure one read a question differently")
-    if not prepared.keep:
-        return NULL
-    return insert_entry(memory, question, prepared, route_of(cache, prepared.route))
+    if keep and not prepared.keep:
+        keep = afford(cache, large_octets(prepared))
+    if prepared.steps is not None:
+        steps = CompiledSteps(prepared.steps, keep)
+    if prepared.route is not EVERYONE:
+        route = route_of(cache, prepared.route)
+    if prepared.zone is not None:
+        zone = known_zone(cache, prepared.zone)
+    if keep:
+        return insert_entry(memory, question, prepared, route, steps, zone)
+    hold_passing(memory, None)
+    fill_entry(&memory.passing, prepared, route, steps, zone)
+    return &memory.passing
+
+
+cdef int hold_passing(Memory *memory, object what) except -1:
+    """Hold what the passing entry points at, until there is another one. None: nothing yet."""
+    cdef PyObject *before = memory.passing.held
+    memory.passing.held = NULL
+    if what is not None:
+        Py_INCREF(what)
+        memory.passing.held = <PyObject *>what
+    Py_XDECREF(before)
+    return 0
+
+
+cdef Py_ssize_t large_octets(prepared) except -1:
+    """Return what keeping takes that is more than `Prepared.keep` allows, about."""
+    if prepared.leaf is not None:
+        return len(prepared.leaf[2])
+    return CHAIN_OCTETS + len(prepared.steps.links.octets)
+
+
+cdef bint afford(FastCache cache, Py_ssize_t octets) noexcept:
+    """Take so much of the room for what is large; False: there is no more."""
+    if octets > cache.room:
+        return False
+    cache.room -= octets
+    return True
 
 
 cdef CompiledRoute route_of(FastCache cache, route):
@@ -78,48 +119,62 @@ cdef CompiledRoute route_of(FastCache cache, route):
     return known
 
 
-cdef CompiledZone zone_of(FastCache cache, const Question *question):
-    """As `Snapshot.zone_of`."""
-    cdef PyObject *zone
-    cdef PyObject *known
-    cdef int at = 0
-    while at < question.name_size - cache._longest_apex:
-        at += 1 + question.key[at]
-    while True:
-        name = name_from(question, at)
-        zone = PyDict_GetItemWithError(cache._zones, name)
-        if zone != NULL:
-            known = PyDict_GetItemWithError(cache._known_zones, <object>zone)
-            if known != NULL:
-                return <CompiledZone>known
-            return cache._known_zones.setdefault(<object>zone, CompiledZone(<object>zone))
-        if question.key[at] == 0:
-            return None
-        at += 1 + question.key[at]
+cdef CompiledZone known_zone(FastCache cache, zone):
+    cdef PyObject *known = PyDict_GetItemWithError(cache._known_zones, zone)
+    if known != NULL:
+        return <CompiledZone>known
+    return cache._known_zones.setdefault(zone, CompiledZone(zone))
 
 
 cdef Entry *walked(FastCache cache, Question *question, CompiledZone zone, node) except? NULL:
     """Return what answers from a node, for names by wildcards and where nothing more is kept."""
     cdef Memory *memory = <Memory *>cache._memory
     cdef Entry *entry
-    cdef tuple numbers
-    cdef CompiledRoute route
-    if type(node) is not Node or node.referral is not None or node.cname is not None:
-        return NULL
+    if node.referral is not None:
+        return referring_entry(cache, question, node)
+    if type(node) is not Node or node.cname is not None:
+        return prepared_entry(cache, question, False)
     for qtype, found in node.types:
         if qtype == question.qtype:
             break
     else:
         return negative_entry(memory, zone, question, False, node.base, cache._opts)
-    if type(found) is bytes:
-        return record_entry(memory, question, found, node.base, cache._opts)
-    if type(found) is not int and (type(found) is not Routed or found.hashed):
-        return NULL
+    if type(found) is bytes:  # of a node that may be made for this question alone
+        hold_passing(memory, found)
+        return record_entry(memory, question, <bytes>found, len(found), node.base, cache._opts)
+    if type(found) is not int and type(found) is not Routed:
+        return prepared_entry(cache, question, False)
     entry = blank_entry(memory, question, node.base, cache._opts)
+    entry.zone = <PyObject *>zone  # the cache holds it
     if type(found) is int:
         entry.number = found
         return entry
-    numbers, route = found.numbers, route_of(cache, found.route)
-    entry.rules = len(numbers)
-    entry.numbers, entry.route = <PyObject *>numbers, <PyObject *>route  # the cache holds both
+    if found.hashed:
+        entry.steps = <PyObject *>ONLY_HASHED
+    set_choice(entry, found.numbers, route_of(cache, found.route))  # the cache holds both
+    return entry
+
+
+cdef Entry *referring_entry(FastCache cache, Question *question, node) except NULL:
+    """Return the passing entry for a name below a zone cut, as `Referral.leaf`."""
+    cdef Memory *memory = <Memory *>cache._memory
+    cdef Entry *entry
+    cdef bytes pointers
+    cdef const uint32_t *places
+    cdef size_t number
+    cdef int more = question.name_size - <int>len(node.referral.cut), at
+    leaf, pointers = node.referral.parts()
+    if more < 0 or len(leaf[2]) > MOST_RECORDS:
+        return prepared_entry(cache, question, False)
+    entry = blank_entry(memory, question, node.base, cache._opts)
+    entry.kind = ENTRY_LEAF
+    entry.flags[0] &= ~AA
+    set_outcome(&entry.outcome, leaf)  # the referral holds it
+    memcpy(memory.scratch, entry.outcome.records, entry.outcome.size)
+    entry.outcome.records = memory.scratch
+    places = <const uint32_t *>PyBytes_AS_STRING(pointers)
+    for number in range(PyBytes_GET_SIZE(pointers) // sizeof(uint32_t)):
+        at = two_octets(memory.scratch + places[number]) + more
+        memory.scratch[places[number]] = at >> 8
+        memory.scratch[places[number] + 1] = at & 0xFF
     return entry

@@ -5,6 +5,7 @@ case is then that of the first (RFC 4343 section 4.1). Owners are always compres
 RDATA only in types of RFC 1035: others are opaque to old resolvers (RFC 3597 section 4).
 """
 
+from array import array
 from struct import pack
 
 from ..wire.constants import CNAME, HEADER, IN, MAX_TCP, MX, NS, PTR, SOA
@@ -153,24 +154,27 @@ class Referral:
     multiplication and one addition.
     """
 
-    __slots__ = ("_leaf", "_mask", "_number", "cut", "records")
+    __slots__ = ("_leaf", "_mask", "_number", "_pointers", "cut", "records")
 
     def __init__(self, cut: WireName, records: Records) -> None:
         self.cut = cut
         self.records = records
         self._leaf: Leaf | None = None
         self._number = self._mask = 0
+        self._pointers = b""
 
     def leaf(self, qname: WireName) -> Leaf:
         """Return the referral for the cut or a name below it."""
-        packed = self._leaf
-        if packed is None:
-            packed = self._leaf = self._pack()
+        packed = self._leaf or self._pack()
         more = len(qname) - len(self.cut)
         if not more:
             return packed
         size = len(packed.records or b"")
         return packed._replace(records=(self._number + more * self._mask).to_bytes(size))
+
+    def parts(self) -> tuple[Leaf, bytes]:
+        """Return the referral for the cut itself, and the offsets of its pointers (array "I")."""
+        return self._leaf or self._pack(), self._pointers
 
     def _pack(self) -> Leaf:
         packer = Packer(self.cut, MAX_POINTER - MAX_NAME)
@@ -178,7 +182,9 @@ class Referral:
         octets = bytes(packer.octets)
         self._number = int.from_bytes(octets)
         self._mask = sum(1 << 8 * (len(octets) - at - 2) for at in packer.pointers)
-        return leaf(octets, REFERRAL, 0, len(self.records.values), len(self.records.extra))
+        self._pointers = array("I", packer.pointers).tobytes()
+        self._leaf = leaf(octets, REFERRAL, 0, len(self.records.values), len(self.records.extra))
+        return self._leaf
 
 
 def soa_parts(apex: WireName, soa: bytes) -> tuple[bytes, ...]:

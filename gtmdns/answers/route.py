@@ -12,7 +12,11 @@ table whose rule is a marker. Where they do, it is a plain interval like any oth
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from socket import AF_INET6, inet_aton, inet_pton
+from typing import TypeAlias
+
+from ..wire.edns import IPV4_MAPPED
 
 MAPPED, NAT64, SIX_TO_FOUR, TEREDO = 0xFFFC, 0xFFFD, 0xFFFE, 0xFFFF  # markers, not rules
 MAX_RULE = MAPPED - 1  # largest rule number that a table can hold
@@ -30,7 +34,10 @@ _V4 = 0xFFFF_FFFF
 _LOW = 0xFFFF_FFFF_FFFF_FFFF
 _INDEX_FROM = 1024  # starts; from here on an index by the first 16 bits saves time for its 256 KiB
 
-Encoded = tuple[bytes, ...]
+_FORMATS = "IHIQQH"  # of the columns in the order of `encode`
+
+Encoded = tuple[bytes | memoryview, ...]
+Column: TypeAlias = "array[int] | memoryview[int]"
 
 
 class RouteTable:
@@ -50,25 +57,26 @@ class RouteTable:
         `starts4` are of 32 bits, `starts6` of 128. Rules are 0 to MAX_RULE; `rules6` may hold
         markers.
         """
-        self._starts4 = array("I", starts4)
-        self._rules4 = array("H", rules4)
-        self._highs = array("Q", [start >> 64 for start in starts6])
-        self._lows = array("Q", [start & _LOW for start in starts6])
-        self._rules6 = array("H", rules6)
-        self._index4 = _first_16_bits(self._starts4)
+        self._starts4: Column = array("I", starts4)
+        self._rules4: Column = array("H", rules4)
+        self._highs: Column = array("Q", [start >> 64 for start in starts6])
+        self._lows: Column = array("Q", [start & _LOW for start in starts6])
+        self._rules6: Column = array("H", rules6)
+        self._index4: Column = _first_16_bits(self._starts4)
 
     def find(self, client: int) -> int:
         """Return the number of the rule of this client; 0 is the first rule."""
         if client >> 32 == 0xFFFF:
-            client &= 0xFFFF_FFFF
-            if index := self._index4:
-                at = client >> 16
-                return self._rules4[bisect_right(self._starts4, client, index[at], index[at + 1])]
-            return self._rules4[bisect_right(self._starts4, client)]
+            return self.find4(client & _V4)
         rule = self._rules6[self._position6(client)]
-        if rule < MAPPED:
-            return rule
-        return self.find(0xFFFF_0000_0000 | embedded_ipv4(client, rule))
+        return rule if rule < MAPPED else self.find4(embedded_ipv4(client, rule))
+
+    def find4(self, client: int) -> int:
+        """As `find`, for the 32 bits of an IPv4 client."""
+        if index := self._index4:
+            at = client >> 16
+            return self._rules4[bisect_right(self._starts4, client, index[at], index[at + 1])]
+        return self._rules4[bisect_right(self._starts4, client)]
 
     def rules(self) -> set[int]:
         """Return the numbers of the rules that any client gets."""
@@ -123,31 +131,28 @@ class RouteTable:
         return self._highs[position] << 64 | self._lows[position]
 
     def encode(self) -> Encoded:
-        """Return the table as octets, in the byte order of this machine: for `marshal`."""
-        return tuple(column.tobytes() for column in self._columns())
+        """Return the columns as octets, in the byte order of this machine; nothing is copied."""
+        return tuple(memoryview(column).cast("B") for column in self._columns())
 
     @classmethod
     def decode(cls, encoded: Encoded) -> "RouteTable":
-        """Return the table that `encode` was called on; copies octets, computes nothing."""
-        table = cls((), (), (), ())
-        for column, octets in enumerate(encoded):
-            table.extend(column, octets)
+        """Return the table that `encode` was called on. It reads these octets where they are."""
+        table = cls.__new__(cls)
+        columns = (
+            memoryview(octets).cast("B").cast(numbers)  # type: ignore[call-overload]  # a letter
+            for octets, numbers in zip(encoded, _FORMATS, strict=True)
+        )
+        (
+            table._starts4,
+            table._rules4,
+            table._index4,
+            table._highs,
+            table._lows,
+            table._rules6,
+        ) = columns
         return table
 
-    def parts(self, size: int = 1 << 19) -> Iterator[tuple[int, bytes]]:
-        """Yield (column, octets), at most `size` octets (a multiple of 8), for `extend` in order.
-
-        A table of all countries has 3 MB; on the channel it must not come in one piece.
-        """
-        for column, octets in enumerate(self.encode()):
-            for at in range(0, len(octets), size):
-                yield column, octets[at : at + size]
-
-    def extend(self, column: int, octets: bytes) -> None:
-        """Add a part of another table to this one, which began as `RouteTable((), (), (), ())`."""
-        self._columns()[column].frombytes(octets)
-
-    def _columns(self) -> "tuple[array[int], ...]":
+    def _columns(self) -> tuple[Column, ...]:
         return (
             self._starts4,
             self._rules4,
@@ -158,6 +163,13 @@ class RouteTable:
         )
 
 
+def client_number(host: str) -> int:
+    """Return an address as the number that routes are looked up by; a zone index is dropped."""
+    if ":" in host:
+        return int.from_bytes(inet_pton(AF_INET6, host.partition("%")[0]))
+    return IPV4_MAPPED | int.from_bytes(inet_aton(host))
+
+
 def embedded_ipv4(client: int, marker: int) -> int:
     """Return the 32 bits of the IPv4 address that an IPv6 client of this embedding stands for."""
     if marker == TEREDO:
@@ -165,7 +177,7 @@ def embedded_ipv4(client: int, marker: int) -> int:
     return client >> EMBEDDINGS[marker][2] & _V4
 
 
-def _first_16_bits(starts: "array[int]") -> "array[int]":
+def _first_16_bits(starts: Column) -> Column:
     """Return, for each value of the first 16 bits, how many starts lie below it, and their count.
 
     Empty for a small table, where one bisect is as fast.

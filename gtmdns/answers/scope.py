@@ -12,19 +12,27 @@ from .snapshot import Snapshot
 def rule_of(
     route: RouteTable, client: int, subnet: Subnet | None, snapshot: Snapshot
 ) -> tuple[int, int]:
-    """Return (rule, scope) for the client that counts: the subnet option's or the transport's.
+    """Return (rule, scope) for the client that counts: the subnet option's or the transport's."""
+    if subnet is None:
+        return route.find(client), 0
+    rule, scope = rule_of_subnet(route, subnet, snapshot)
+    return route.find(client) if rule is None else rule, scope
+
+
+def rule_of_subnet(route: RouteTable, subnet: Subnet, snapshot: Snapshot) -> tuple[int | None, int]:
+    """Return (rule, scope); no rule: the transport's client says which one it is.
 
     Private addresses that no region knows are not placed: there the transport's client counts.
     No scope reaches from placed to unplaced addresses: scopes must not overlap (RFC 7871 section
     7.2.1).
     """
-    if subnet is None or subnet.source == 0:
-        return route.find(client), 0
+    if subnet.source == 0:
+        return None, 0
     rule, scope = route.find_with_scope(subnet.client)
     if scope in (0, 96) and _is_constant(route):
         return rule, 0
     placed, nearest = _placed(subnet, snapshot)
-    return (rule, max(scope, nearest)) if placed else (route.find(client), nearest)
+    return (rule, max(scope, nearest)) if placed else (None, nearest)
 
 
 def choose(

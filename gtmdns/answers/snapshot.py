@@ -3,12 +3,15 @@
 A snapshot comes as pieces, each a tuple of integers, octets and tuples that costs
 at most about 2 ms to add, so that a worker goes on answering from the old one:
 
+    ("columns",  octets)
     ("routes",   (encoded route, ...))
+    ("large",    (((first octet, octets) of each column of a route), ...))
     ("answers",  (encoded answer, ...))
     ("routed",   ((route number, (answer number, ...), hashed), ...))
     ("records",  ((type, TTL, (RDATA, ...), ((owner, type, TTL, RDATA), ...)), ...))
     ("zone",     apex, base, negative)
     ("nodes",    zone number, ((name, base, types, cname, referral), ...))
+    ("static",   zone number, base, ((name, records), ...))
     ("aliases",  zone number, ((name, base, TTL, target), ...))
     ("dnames",   zone number, ((name, base, types, TTL, target), ...))
     ("wildcards", zone number, ((encloser, wildcard name), ...))
@@ -16,15 +19,20 @@ at most about 2 ms to add, so that a worker goes on answering from the old one:
     ("transfer", zone number, ((first client, last client), ...), serial, SOA record, base)
     ("messages", zone number, ((ANCOUNT, records), ...))
 
-Numbers count from 0 in the order of arrival. In `types` ((QTYPE, entry), ...) and
+The columns of large routes lie in one run of octets, which all workers may share: they are given
+to the builder, or come as "columns" in parts, before the first "large". Both kinds of routes are
+counted together. Numbers count from 0 in the order of arrival. In `types` ((QTYPE, entry), ...) and
 `cname` an entry of 0 or more is an answer's number, ~n is the n-th of "routed", (n,)
 that of "records", octets are one static record, as it is; `referral` is a number of
-"records". `cname` and `referral` are None where there is none.
+"records". `cname` and `referral` are None where there is none. A name that has nothing
+but static records, each alone of its type, can come as their octets ("static"), all such
+names of a zone with the same base.
 
 Only `change` alters a snapshot once it serves: it replaces whole answers under
 their numbers, between two queries.
 """
 
+import mmap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -38,7 +46,8 @@ from .route import RouteTable
 from .transfer import Transfer
 from .zone import Alias, AliasNode, DnameNode, Entry, Node, Routed, Zone
 
-RELEASE_STEP = 2_000  # nodes freed in one turn of the loop, about 1 ms
+FORGET_STEP = 8 << 20  # octets that are mapped, about 1 ms
+RELEASE_STEP = 500  # nodes freed in one turn of the loop: a millisecond where caches are cold
 MAX_SHARED = 10_000  # different entries of nodes that are looked for when the next one comes
 
 Types = tuple[tuple[int, int | bytes | tuple[int]], ...]
@@ -97,6 +106,7 @@ def unplaced(known: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 class Snapshot:
     """One generation.
 
+    columns:       those of large routes, where they are shared with others
     unplaced:      where private space that no region holds begins and ends, in turn, sorted
     longest_apex:  octets
     transfers:     the zones that secondaries may have, by apex
@@ -106,6 +116,7 @@ class Snapshot:
 
     __slots__ = (
         "answers",
+        "columns",
         "cookies",
         "generation",
         "longest_apex",
@@ -125,6 +136,7 @@ class Snapshot:
         self.cookies = Cookies(settings.cookie_secrets)
         self.answers: list[Answer] = []
         self.routes: list[RouteTable] = []
+        self.columns: memoryview | None = None
         self.routed: list[Routed] = []
         self.zones: dict[WireName, Zone] = {}
         self.transfers: dict[WireName, Transfer] = {}
@@ -167,6 +179,17 @@ class Snapshot:
             while table:
                 del table[-RELEASE_STEP:]
                 yield
+        if self.columns is not None:
+            yield from _forget(self.columns)
+
+
+def _forget(columns: memoryview) -> Iterator[None]:
+    """Let mapped pages go in slices; at once it takes 25 ms for 300 MB. Who reads them has them."""
+    mapping = columns.obj
+    if isinstance(mapping, mmap.mmap):
+        for at in range(0, len(mapping), FORGET_STEP):
+            mapping.madvise(mmap.MADV_DONTNEED, at, min(FORGET_STEP, len(mapping) - at))
+            yield
 
 
 def empty() -> Snapshot:
@@ -177,8 +200,13 @@ def empty() -> Snapshot:
 class SnapshotBuilder:
     """Collects the pieces of one snapshot. Owned by the end that receives them."""
 
-    def __init__(self, generation: int, settings: Settings) -> None:
+    def __init__(
+        self, generation: int, settings: Settings, columns: memoryview | None = None
+    ) -> None:
+        """Begin a snapshot. `columns`: those of large routes; None: they come as pieces."""
         self._snapshot = Snapshot(generation, settings)
+        self._snapshot.columns = self._columns = columns
+        self._parts = bytearray()  # of columns
         self._zones: list[Zone] = []
         self._records: list[Records] = []
         self._known: dict[Types, tuple[tuple[int, Entry], ...]] = {}
@@ -189,6 +217,11 @@ class SnapshotBuilder:
         snapshot = self._snapshot
         if kind == "nodes":
             self._add_nodes(*rest)
+        elif kind == "static":
+            zone = self._zones[rest[0]]
+            zone.static_base = rest[1]
+            for name, records in rest[2]:
+                zone.add(name, records)
         elif kind == "answers":
             snapshot.answers += map(decode, rest[0])
         elif kind == "routed":
@@ -200,6 +233,10 @@ class SnapshotBuilder:
             self._records += [Records(*each) for each in rest[0]]
         elif kind == "routes":
             snapshot.routes += map(RouteTable.decode, rest[0])
+        elif kind == "large":
+            snapshot.routes += map(self._large_route, rest[0])
+        elif kind == "columns":
+            self._parts += rest[0]
         elif kind == "zone":
             zone = Zone(WireName(rest[0]), rest[1], rest[2])
             self._zones.append(zone)
@@ -216,9 +253,7 @@ class SnapshotBuilder:
         elif kind == "wildcards":
             zone = self._zones[rest[0]]
             for encloser, name in rest[1]:
-                parent = zone.get(encloser)
-                assert parent is not None, "the compiler makes every encloser a node"
-                parent.wildcard = zone.get(name)
+                zone.hang(encloser, name)
         elif kind == "private":
             snapshot.unplaced = unplaced(rest[0])
         elif kind == "transfer":
@@ -227,6 +262,13 @@ class SnapshotBuilder:
             snapshot.transfers[self._zones[rest[0]].apex].add(rest[1])
         else:
             raise ValueError(f"unknown piece {kind!r}")
+
+    def _large_route(self, places: Iterable[tuple[int, int]]) -> RouteTable:
+        """Return a route over the columns at these places."""
+        if self._columns is None:
+            self._columns = memoryview(self._parts)
+        columns = self._columns
+        return RouteTable.decode(tuple(columns[at : at + size] for at, size in places))
 
     def _add_nodes(self, zone_number: int, nodes: Iterable[tuple[Any, ...]]) -> None:
         zone = self._zones[zone_number]

@@ -79,32 +79,53 @@ class Steps:
         and led on, it is that choice which is counted.
         """
         chosen, scope = choose(route, numbers, self.hashed, client, subnet, snapshot, draw)
-        links, follows, tag = self.links, self.follows, chosen[3]
-        chain = None if self.chain is None else self.chain.copy()
-        while follows and (target := _target_here(chosen, snapshot)) is not None:
-            if chain is None:
-                chain = Chain(self.name, self.most)
-                chain.by_client = route is not EVERYONE or self.hashed
-            if chain.is_full:
-                break
-            end = _onward(chain, chosen, target, self.qtype, snapshot)
-            if end.leaf is not None:
-                if end.rcode == NOERROR:
-                    return end.leaf._replace(tag=tag), scope, NOERROR, False
-                return end.leaf, scope, end.rcode, False
-            assert end.node is not None
-            assert end.zone is not None
+        steps, tag = self, chosen[3]
+        while (led := steps.onward(chosen[2], route is not EVERYONE, snapshot)) is not None:
+            end, following = led
+            if following is None:
+                assert end.leaf is not None
+                told = end.leaf if end.rcode else end.leaf._replace(tag=tag)
+                return told, scope, end.rcode, False
             assert end.entry is not None
-            draw, links = split(draw), chain.links(end.zone)
-            follows = leads_on(end.node, self.qtype)
-            rule, numbers, hashed = parts_of(end.entry)
+            draw, steps = split(draw), following
+            route, numbers, hashed = parts_of(end.entry)
             before = scope
-            chosen, scope = choose(rule, numbers, hashed, client, subnet, snapshot, draw)
+            chosen, scope = choose(route, numbers, hashed, client, subnet, snapshot, draw)
             scope = max(scope, before)
+        links = steps.links
         if links is None or (chosen[2] is None and chosen[0][1] != NOERROR):  # SERVFAIL has none
             return chosen, scope, NOERROR, False
         all_down = chosen[2] is None and bool(chosen[0][0])
         return links.chosen(chosen, tag), scope, NOERROR, all_down
+
+    def onward(
+        self, records: bytes | None, routed: bool, snapshot: Snapshot
+    ) -> "tuple[End, Steps | None] | None":
+        """Return where a chosen answer leads, and what the one there takes; None: nowhere.
+
+        Nothing is left to take where the links have an end. routed: whether the client has a part
+        in the choice
+        """
+        target = _target_here(records, snapshot) if self.follows else None
+        if target is None:
+            return None
+        if self.chain is None:
+            chain = Chain(self.name, self.most)
+            chain.by_client = routed or self.hashed
+        else:
+            chain = self.chain.copy()
+        if chain.is_full:
+            return None
+        assert records is not None
+        if not chain.link(int.from_bytes(records[6:10]), target):
+            return End(NOERROR, chain.plain(tags.STATIC)), None
+        end = follow(chain, self.qtype, snapshot)
+        if end.leaf is not None:
+            return end, None
+        assert end.node is not None
+        assert end.zone is not None
+        assert end.entry is not None
+        return end, Steps(self.name, self.qtype, end.node, end.entry, chain, end.zone, self.most)
 
 
 def leads_on(node: Node, qtype: int) -> bool:
@@ -119,17 +140,9 @@ def parts_of(entry: int | Routed) -> tuple[RouteTable, tuple[int, ...], bool]:
     return EVERYONE, (entry,), False
 
 
-def _target_here(chosen: Leaf, snapshot: Snapshot) -> bytes | None:
+def _target_here(records: bytes | None, snapshot: Snapshot) -> bytes | None:
     """Return the target of an answer that is a CNAME into a zone of ours; None: it is not."""
-    records = chosen[2]
     if records is None or records[2:4] != _IS_CNAME:
         return None
     target = records[12:]
     return None if snapshot.zone_of(WireName(target.lower())) is None else target
-
-
-def _onward(chain: Chain, chosen: Leaf, target: bytes, qtype: int, snapshot: Snapshot) -> End:
-    assert chosen[2] is not None
-    if not chain.link(int.from_bytes(chosen[2][6:10]), target):
-        return End(NOERROR, chain.plain(tags.STATIC))
-    return follow(chain, qtype, snapshot)

@@ -3,6 +3,9 @@
 The compiler has done the hard part, so four facts hold here: every empty
 non-terminal is a node; nothing below a zone cut or a DNAME is a node; a wildcard
 hangs on its parent node; all records are octets already.
+
+A name with nothing but static records, each alone of its type, has no node but the octets of
+its records, which are a third of the memory; its node is made when somebody asks for it.
 """
 
 from typing import NamedTuple
@@ -11,7 +14,8 @@ from ..wire.name import WireName
 from .pack import Records, Referral, soa_parts
 from .route import RouteTable
 
-SHARD_BITS = 6  # a dict of a million names would stop the worker for 50 ms when it grows
+SHARDS = 64  # dicts of a large zone: one of a million names would stop the worker when it grows
+ONE_SHARD = 4096  # names that are kept in one dict, so that thousands of small zones need little
 
 
 class Routed:
@@ -106,11 +110,22 @@ class DnameNode(Node):
 class Zone:
     """A zone as it is looked up.
 
-    negative: the SOA of NXDOMAIN and NODATA without its owner
-    longest:  octets of the longest name that has a node
+    negative:    the SOA of NXDOMAIN and NODATA without its owner
+    longest:     octets of the longest name that has a node
+    shards:      names by their hash, in a power of two of dicts
+    static_base: of the nodes of names that have octets
     """
 
-    __slots__ = ("_soa_parts", "apex", "base", "longest", "negative", "shards")
+    __slots__ = (
+        "_mask",
+        "_soa_parts",
+        "apex",
+        "base",
+        "longest",
+        "negative",
+        "shards",
+        "static_base",
+    )
 
     def __init__(self, apex: WireName, base: int, negative: bytes) -> None:
         self.apex = apex
@@ -118,12 +133,33 @@ class Zone:
         self.negative = negative
         self._soa_parts = soa_parts(apex, negative)
         self.longest = len(apex)
-        self.shards: tuple[dict[WireName, Node], ...] = tuple({} for _ in range(1 << SHARD_BITS))
+        self.static_base = base
+        self.shards: tuple[dict[WireName, Node | bytes], ...] = ({},)
+        self._mask = 0
 
-    def add(self, name: WireName, node: Node) -> None:
+    def add(self, name: WireName, node: Node | bytes) -> None:
+        """Add a name. Octets: records that point to the question, none of the type of another."""
         if len(name) > self.longest:
             self.longest = len(name)
-        self.shards[hash(name) & ((1 << SHARD_BITS) - 1)][name] = node
+        shard = self.shards[hash(name) & self._mask]
+        shard[name] = node
+        if len(shard) > ONE_SHARD and not self._mask:
+            self._split(shard)
+
+    def _split(self, names: dict[WireName, Node | bytes]) -> None:
+        self.shards = tuple({} for _ in range(SHARDS))
+        self._mask = SHARDS - 1
+        for name, node in names.items():
+            self.shards[hash(name) & self._mask][name] = node
+
+    def hang(self, encloser: WireName, name: WireName) -> None:
+        """Hang a wildcard on its parent. Both are nodes then, as they are asked by many names."""
+        parent, wildcard = self.get(encloser), self.get(name)
+        assert parent is not None, "the compiler makes every encloser a node"
+        assert wildcard is not None, "a wildcard is there before it hangs"
+        parent.wildcard = wildcard
+        self.add(encloser, parent)
+        self.add(name, wildcard)
 
     def soa(self, question_end: int) -> bytes:
         """Return the SOA of a negative response (RFC 2308 section 3), its names compressed.
@@ -135,7 +171,10 @@ class Zone:
         return (0xC000 | apex).to_bytes(2).join(self._soa_parts)
 
     def get(self, name: WireName) -> Node | None:
-        return self.shards[hash(name) & ((1 << SHARD_BITS) - 1)].get(name)
+        found = self.shards[hash(name) & self._mask].get(name)
+        if isinstance(found, bytes):
+            return Node(self.static_base, by_type(found))
+        return found
 
     def lookup(self, qname: WireName) -> tuple[Node | None, bool]:
         """Return (node, exists) for a name at or below the apex; no node is NXDOMAIN.
@@ -157,3 +196,17 @@ class Zone:
         if node.referral is not None or node.dname is not None:
             return node, False
         return node.wildcard, False
+
+
+def by_type(records: bytes) -> tuple[tuple[int, bytes], ...]:
+    """Return (type, record) pairs of records that point to the question."""
+    end = 12 + int.from_bytes(records[10:12])
+    if end == len(records):  # the common case
+        return ((int.from_bytes(records[2:4]), records),)
+    found = []
+    at = 0
+    while at < len(records):
+        end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
+        found.append((int.from_bytes(records[at + 2 : at + 4]), records[at:end]))
+        at = end
+    return tuple(found)

@@ -1,6 +1,8 @@
 """`gtmdns check`: the real load without the swap."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -10,22 +12,26 @@ from ..config.mistakes import BadConfig
 from ..control.loader import load_and_compile
 
 
-def load_or_exit(path: Path, warn: bool = True) -> Compiled:
-    """Return the compiled configuration. Mistakes are told, and end with 1.
-
-    warn: tell warnings; not where a server starts, which logs them in its own format
-    """
-    try:
+def load_or_exit(path: Path) -> Compiled:
+    """Return the compiled configuration, and tell warnings. Mistakes are told, and end with 1."""
+    with mistakes_end(path):
         compiled, warnings, _ = load_and_compile(path, {})
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return compiled
+
+
+@contextmanager
+def mistakes_end(path: Path) -> Iterator[None]:
+    """Tell the mistakes of a configuration, and exit with 1 where there are any."""
+    try:
+        yield
     except BadConfig as bad:
         for mistake in bad.mistakes:
             click.echo(str(mistake), err=True)
         number = len(bad.mistakes)
         click.echo(f"{number} mistake{'' if number == 1 else 's'} in {path}", err=True)
         sys.exit(1)
-    for warning in warnings if warn else ():
-        click.echo(f"warning: {warning}", err=True)
-    return compiled
 
 
 @click.command("check")

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import click
 from rich.console import Console
 
-from ..control.explain import BadQuestion, explain
 from ..control.publication import Publication
-from ..control.witness import of_file
+from ..control.witnesses import of_file
+from ..explain.explain import BadQuestion, explain
 from .check import load_or_exit
 from .explain_tree import explanation
 from .http import request
@@ -80,11 +80,11 @@ def _from_config(
     config: Path, asked: dict[str, str], down: tuple[str, ...], up: tuple[str, ...]
 ) -> dict[str, Any]:
     compiled = load_or_exit(config)
-    publication = Publication.of(compiled.plan, compiled.pieces)
+    snapshot = Publication.of(compiled.plan, compiled.pieces).snapshot
     try:
         witness = of_file(compiled.plan).assuming(down, up)
         return explain(
-            publication,
+            snapshot,
             witness,
             asked["name"],
             asked["type"],

@@ -3,14 +3,18 @@
 import json
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import click
 
+from ..control.loader import load_to_hand_over
 from ..serve.parent import ParentSettings
 from ..serve.sockets import parse_address
-from .check import load_or_exit
+from .check import mistakes_end
 
 
 def _address(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -53,25 +57,44 @@ def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: i
 
     SIGHUP loads it again; so does every change of a file.
     """
-    plan = load_or_exit(config, warn=False).plan  # control logs the warnings
-    server = plan.server
-    settings = ParentSettings(
-        listen=listen or server.listen,
-        workers=workers or server.workers or _cpus(),
-        user=server.user,
-        admin=plan.admin.listen if admin is None else None if admin == "none" else admin,
-        log=server.log.format,
-        level=server.log.level,
-    )
+    with ExitStack() as stack:
+        loaded = _temporary_file(stack)
+        with mistakes_end(config):
+            plan, whole = load_to_hand_over(config, loaded)  # control logs the warnings
+        server = plan.server
+        settings = ParentSettings(
+            listen=listen or server.listen,
+            workers=workers or server.workers or _cpus(),
+            user=server.user,
+            admin=plan.admin.listen if admin is None else None if admin == "none" else admin,
+            log=server.log.format,
+            level=server.log.level,
+            loaded=loaded.fileno() if loaded is not None and whole else None,
+        )
+        _become_parent(config, settings, server.state_dir)
+
+
+def _temporary_file(stack: ExitStack) -> BinaryIO | None:
+    """Return a file without a name that is inherited; None where there is no folder for one."""
+    try:
+        file = stack.enter_context(TemporaryFile())  # noqa: SIM115  # it is the stack's
+    except OSError:
+        return None
+    os.set_inheritable(file.fileno(), True)
+    return file
+
+
+def _become_parent(config: Path, settings: ParentSettings, state_dir: str | None) -> None:
+    """Replace this process by the parent: nothing of the check stays but what it loaded."""
     control = [sys.executable, "-m", "gtmdns.control", str(config.absolute())]
-    control += ["--log", server.log.format, "--log-level", server.log.level]
-    if server.state_dir is not None:
+    control += ["--log", settings.log, "--log-level", settings.level]
+    if state_dir is not None:
         folder = config if config.is_dir() else config.parent
-        control += ["--state-dir", str((folder / server.state_dir).absolute())]
+        control += ["--state-dir", str((folder / state_dir).absolute())]
     parent = [sys.executable, "-m", "gtmdns.serve", json.dumps(asdict(settings)), *control]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, parent)  # noqa: S606  # the same program; nothing of the check stays
+    os.execv(sys.executable, parent)  # noqa: S606  # the same program
 
 
 def _cpus() -> int:

@@ -60,7 +60,7 @@ def _print(console: Console, told: dict[str, Any]) -> None:
         console.print(
             f"worker {worker['number']}: process {worker['pid']}, "
             f"generation {worker['generation']}, {worker['tcp_connections']} TCP connections, "
-            f"{worker['path']} path"
+            f"answering by the {worker['path']} path"
         )
     if told["pools"]:
         console.print(_pools(told["pools"]))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..answers.answer import Answer
-from ..answers.route import RouteTable
 from ..config.load import Loaded, collector_paused
 from ..config.mistakes import BadConfig, Mistake
 from ..config.model import Config, FallbackPools, Record, Zone
@@ -31,6 +30,7 @@ from .rules import Rules
 from .secrets import BadSecrets, read_secrets
 from .static import Statics
 from .steered import Numbered, SteeredNames
+from .tables import distinct_tables, route_pieces
 from .transfer import transfer_pieces
 from .zones import Owner, ZoneDraft, draft_zone, wildcards
 
@@ -98,8 +98,8 @@ class _Compiler:
         self._read_secrets()
         self._raise_mistakes()
         pieces: list[Piece] = [("private", tables.known_private)]
-        distinct, numbers = _distinct([*tables.tables, *self.steered.more_tables()])
-        pieces += [("routes", (table.encode(),)) for table in distinct]
+        distinct, numbers = distinct_tables([*tables.tables, *self.steered.more_tables()])
+        pieces += route_pieces(distinct)
         pieces += _chunks("answers", (answer.encoded() for answer in self.answers.items))
         pieces += _chunks("routed", self.steered.routed(numbers))
         unreached = _unreached(self.rules, tables)
@@ -174,7 +174,7 @@ class _Compiler:
         apex_text = name_text(draft.apex)
         base = self._base(apex_text, apex_text)
         other = None
-        pieces: dict[str, list[Piece]] = {"nodes": [], "aliases": [], "dnames": []}
+        pieces: dict[str, list[Piece]] = {"nodes": [], "aliases": [], "dnames": [], "static": []}
         names = list(draft.nodes())
         for name in names:
             owner = draft.owners.get(name)
@@ -188,13 +188,15 @@ class _Compiler:
                 else:
                     other = node_base = self._base(apex_text, OTHER) if other is None else other
             kind, node = self._node(name, owner, draft, apex_text, node_base)
+            if kind == "nodes" and node_base == other:
+                kind, node = _shortened(node)
             pieces[kind].append(node)
             types = _types(_steered_by(owner.record), *owner.rrsets)
             self.plan.names[apex_text, name_text(name)] = types
         yield "zone", draft.apex, base, draft.negative
         for kind, nodes in pieces.items():
             for piece in _chunks(kind, nodes):
-                yield piece[0], number, piece[1]
+                yield (kind, number, *((other,) if kind == "static" else ()), piece[1])
         for piece in _chunks("wildcards", wildcards(names)):
             yield piece[0], number, piece[1]
         yield from transfer_pieces(number, base, self.config.zones[self.apexes[draft.apex]], draft)
@@ -230,6 +232,15 @@ class _Compiler:
 
     def _number(self, answer: Answer) -> int:
         return self.answers.number(answer.encoded(), answer)
+
+
+def _shortened(node: Piece) -> tuple[str, Piece]:
+    """Return a node, or its name and records where it has nothing else."""
+    name, _, types, cname, referral = node
+    records = [entry for _, entry in types]
+    if cname is None and referral is None and records and set(map(type, records)) == {bytes}:
+        return "static", (name, b"".join(records))
+    return "nodes", node
 
 
 class _Hashes:
@@ -280,17 +291,6 @@ def _chunks(kind: str, items: Iterable[Any]) -> Iterator[Piece]:
     iterator = iter(items)
     while chunk := tuple(islice(iterator, CHUNK)):
         yield kind, chunk
-
-
-def _distinct(tables: Sequence[RouteTable]) -> tuple[list[RouteTable], list[int]]:
-    """Return each table once, and for each route the number of its table."""
-    numbers: dict[int, int] = {}
-    distinct: list[RouteTable] = []
-    for table in tables:
-        if id(table) not in numbers:
-            numbers[id(table)] = len(distinct)
-            distinct.append(table)
-    return distinct, [numbers[id(table)] for table in tables]
 
 
 def _unreached(rules: Rules, tables: RouteTables) -> dict[tuple[str, ...], tuple[str, ...]]:

@@ -11,7 +11,7 @@ from ..config.model import Chain, FallbackPools, Nearest, Record, Target, TtlRan
 from ..config.rrtypes import type_number
 from ..config.targets import parts_of, pools_of
 from ..wire.constants import AAAA, DS, NS, A
-from ..wire.name import ancestors, from_text, is_below
+from ..wire.name import WireName, ancestors, from_text, is_below
 from .build import Compiled
 from .draws import Family, has_family
 from .lint_pools import detection_times, pool_warnings
@@ -38,6 +38,7 @@ def warnings_of(loaded: Loaded, compiled: Compiled) -> list[str]:
         found += _ttl(loaded, keys, record, max((detection[name] for name in names), default=0))
         found += _order(loaded, keys, record)
     found += _hidden(loaded)
+    found += _undelegated(loaded)
     return [str(warning) for warning in sorted(set(found))]
 
 
@@ -182,3 +183,32 @@ def _hidden(loaded: Loaded) -> Iterator[Mistake]:
                 place = next(iter(rrsets.values())).place
                 problem = f"never answered: the zone {apexes[max(hiding, key=len)]} has this name"
                 yield Mistake(*place, "", problem)
+
+
+def _undelegated(loaded: Loaded) -> Iterator[Mistake]:
+    """Yield a warning for each deeper zone that a zone for secondaries has no NS records for.
+
+    This server has both and answers from the deeper one, and so do others with this
+    configuration. A secondary gets the zone above alone, and denies what that does not delegate
+    (RFC 1034 section 4.2.1).
+    """
+    sent = {from_text(zone): zone for zone, said in loaded.config.zones.items() if said.transfer_to}
+    cuts = {above: _cuts(loaded, above, zone) for above, zone in sent.items()}
+    apexes = {from_text(zone): zone for zone in loaded.config.zones} if sent else {}
+    for apex, zone in apexes.items():
+        above = next((name for name in ancestors(apex) if name in apexes), None)
+        if above in sent and cuts[above].isdisjoint((apex, *ancestors(apex))):
+            yield loaded.mistake(
+                ("zones", sent[above], "transfer_to"),
+                f"no NS records for {zone}, a zone of its own: secondaries will deny its names",
+            )
+
+
+def _cuts(loaded: Loaded, apex: WireName, zone: str) -> set[WireName]:
+    """Return the names below the apex of a zone that have NS records."""
+    found = loaded.zone_files.get(zone)
+    cuts = {name for name, rrsets in found.rrsets.items() if NS in rrsets} if found else set()
+    for owner, record in loaded.config.zones[zone].records.items():
+        if NS in map(type_number, record.rrsets):
+            cuts.add(from_text(owner, apex))
+    return cuts - {apex}

@@ -9,13 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
-from pathlib import Path
-from typing import Any
 
 from ..config.model import Chain, Member, Nearest, Pool, PoolRef, Target, Weights
 from ..config.targets import pools_of
-from .geodata import Facts, client_facts, client_of
-from .locations import Place, place_of
+from .locations import Place
 
 EARTH = 6371.0088  # mean radius in km
 BAND = 1.05  # up to so many times the smallest distance counts as equal
@@ -102,39 +99,3 @@ def _in_order(target: Target, orders: Iterator[Order]) -> Target:
     if order is None:
         return replace(target, members=members)
     return Chain(tuple(members[number] for number in order))
-
-
-def nearest_facts(
-    client: int, target: Target, pools: Mapping[str, Pool], databases: Sequence[Path | str]
-) -> dict[str, Any]:
-    """Return where a client is, and how far from the members of each `nearest`, for people.
-
-    `place`: {latitude, longitude, by}, as rounded, with what says so ("location", "country CN");
-    None where nothing does. `nearest`: for each `nearest` of the target, outer before inner, its
-    members in the order of this client: {pools, distance_km}, None where either has no place.
-    Looks the address up by itself, apart from the tables. Raises BadDatabase.
-    """
-    facts = Facts(**client_facts(client_of(client), databases))
-    found = place_of(facts.location, facts.subdivisions, facts.country)
-    place, by = (None, None) if found is None else found
-    return {
-        "place": place and {"latitude": place[0], "longitude": place[1], "by": by},
-        "nearest": [_ordered_members(nearest, place, pools) for nearest in _nearests(target)],
-    }
-
-
-def _ordered_members(
-    nearest: Nearest, place: Place | None, pools: Mapping[str, Pool]
-) -> list[dict[str, Any]]:
-    [sites, *_] = sites_of(nearest, pools)
-    return [
-        {
-            "pools": list(pools_of(nearest.members[number])),
-            "distance_km": _rounded_distance(place, sites[number]),
-        }
-        for number in order_of(place, sites)
-    ]
-
-
-def _rounded_distance(place: Place | None, site: Place | None) -> float | None:
-    return None if place is None or site is None else round(distance_km(place, site), 1)

@@ -22,8 +22,6 @@ from .geodata import (
     LOCATION_KEYS,
     BadDatabase,
     Facts,
-    client_facts,
-    client_of,
     facts_of,
     location_of,
     open_databases,
@@ -281,21 +279,15 @@ def _gaps(used: Mapping[str, Region], seen: set[tuple[str, object]]) -> Iterator
                     yield name, kind, str(value)
 
 
-def regions_of(
-    client: int, regions: Mapping[str, Region], databases: Sequence[Path | str]
-) -> dict[str, list[str]]:
-    """Return the regions of a client, each with what puts it there ("country CN"), for people.
+def reasons_of(client: int, facts: Facts, region: Region) -> list[str]:
+    """Return what puts a client in a region ("country CN"), for people; nothing: it is not in it.
 
-    Looks the address up by itself, apart from the tables. Raises BadDatabase.
+    Apart from the tables. client, facts: as for `held_facts`
     """
-    client = client_of(client)
-    facts = Facts(**client_facts(client, databases))
-    found = {}
-    for name, region in regions.items():
-        held = held_facts(client, facts, region)
-        if held and (all if region.match == "all" else any)(held.values()):
-            found[name] = [reason for kind in held.values() for reason in kind]
-    return found
+    held = held_facts(client, facts, region)
+    if not (all if region.match == "all" else any)(held.values()):
+        return []
+    return [reason for kind in held.values() for reason in kind]
 
 
 def held_facts(client: int, facts: Facts, region: Region) -> dict[str, list[str]]:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..answers import answer as tags
 from ..answers.answer import Fixed
-from ..answers.chain import ANY_RECORDS
+from ..answers.chain import ANY_LEAF
 from ..answers.route import RouteTable
+from ..answers.steps import EVERYONE
 from ..config.model import Config, FallbackCname, FallbackPools, Record, Target
 from ..config.records import default_ttl
 from ..wire.constants import AAAA, ANY, A
-from ..wire.name import WireName, from_text
+from ..wire.name import WireName
 from .decide import Decider, reaches
 from .draws import Family, TooManyCombinations, has_family, most_parts
 from .octets import Tags, answer_of
@@ -21,8 +21,7 @@ from .zones import Key, Owner
 
 ADDRESSES: tuple[tuple[Family, int], ...] = ((4, A), (6, AAAA))
 FAMILIES: tuple[Family, ...] = (0, 4, 6)  # 0: host names
-ANYONE = RouteTable((), (0,), (), (0,))  # one rule for every client
-ANY_ANSWER = Fixed(ANY_RECORDS.leaf(from_text("x"))._replace(tag=tags.ANY))  # of any name
+ANY_ANSWER = Fixed(ANY_LEAF)
 TOO_MANY = "`all` joins more weighted members than 1024 answers can hold"
 
 
@@ -96,7 +95,7 @@ class SteeredNames:
 
     def more_tables(self) -> list[RouteTable]:
         """Return the table of those entries that no route is for, where there are any."""
-        return [ANYONE] if any(route is None for route, _, _ in self._routed.items) else []
+        return [EVERYONE] if any(route is None for route, _, _ in self._routed.items) else []
 
     def routed(self, numbers: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...], bool]]:
         """Yield (table, answers, hashed) of each ~n.

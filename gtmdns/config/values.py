@@ -49,6 +49,18 @@ class Checked:
         return dict(self.schema)
 
 
+def as_configured(address: str) -> str:
+    """Return an address or a host name in the spelling that a loaded pool has.
+
+    IPv6 may stand in brackets, as in URLs. What is neither is returned as it may be.
+    """
+    bracketed = address.startswith("[") and address.endswith("]") and ":" in address
+    try:
+        return str(ip_address(address[1:-1] if bracketed else address))
+    except ValueError:
+        return address.lower().removesuffix(".")
+
+
 def wrong(problem: str) -> PydanticCustomError:
     return PydanticCustomError(WRONG, "{problem}", {"problem": problem})
 

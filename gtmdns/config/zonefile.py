@@ -23,6 +23,7 @@ import dns.ttl
 
 from ..wire.constants import SOA
 from ..wire.name import WireName
+from .entries import behind_entry
 from .mistakes import Mistake, Place
 from .plain import Carried, read_plain_lines
 from .rrtypes import plainly, refusal, type_number, type_text
@@ -105,6 +106,10 @@ def read_zone_file(
 
 class _Stop(Exception):
     """Reading cannot go on: the mistake was noted."""
+
+
+class _Skip(Exception):
+    """A record cannot be read, what follows may: the mistake was noted."""
 
 
 @dataclass(slots=True)
@@ -218,8 +223,24 @@ class _Reader:
                 cursor.at, words.line_number = self._plain_lines(
                     text, cursor.at, words.line_number, str(path), state
                 )
-            if not self._entry(words, path, state):
-                return
+            begin, line = cursor.at, words.line_number
+            try:
+                if not self._entry(words, path, state):
+                    return
+            except _Skip:
+                words = self._behind(cursor, begin, line, path)
+
+    def _behind(
+        self, cursor: _Cursor, begin: int, line: int, path: Path
+    ) -> dns.tokenizer.Tokenizer:
+        """Move behind the record that begins there and cannot be read; return what reads on."""
+        behind = behind_entry(cursor.text, begin)
+        if behind is None:
+            raise _Stop
+        cursor.at, lines = behind
+        words = dns.tokenizer.Tokenizer(cursor, str(path))
+        words.line_number = line + lines
+        return words
 
     def _plain_lines(
         self, text: str, at: int, line: int, file: str, state: _State
@@ -251,6 +272,7 @@ class _Reader:
             "$INCLUDE": self._include,
         }
         line = words.line_number
+        failed: type[Exception] = _Skip
         try:
             token = words.get(want_leading=True)
             if token.is_eol_or_eof():
@@ -258,6 +280,7 @@ class _Reader:
             line = words.line_number
             directive = token.value.upper() if token.is_identifier() else ""
             if directive in directives:
+                failed = _Stop  # what follows means something else without it
                 directives[directive](words, path, state)
             elif directive.startswith("$"):
                 raise self._stop(Place(str(path), line, 0), f"{token.value} is not supported")
@@ -265,8 +288,8 @@ class _Reader:
                 words.unget(token)
                 self._record(words, Place(str(path), line, 0), state)
         except (dns.exception.DNSException, ValueError) as error:
-            what = f"cannot be read: {plainly(error)}"
-            raise self._stop(Place(str(path), line, 0), what) from None
+            self._mistake(Place(str(path), line, 0), f"cannot be read: {plainly(error)}")
+            raise failed from None
         return True
 
     # ---- directives

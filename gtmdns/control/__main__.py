@@ -72,6 +72,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--listen", nargs="*", default=[])
     parser.add_argument("--admin", type=int)
     parser.add_argument("--state-dir", type=Path)
+    parser.add_argument("--loaded", type=int)
     parser.add_argument("--log", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", default="info")
     return parser
@@ -87,7 +88,7 @@ async def _run(arguments: argparse.Namespace, held: list[Control]) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     own_folder(arguments.runtime)
-    control = Control(arguments.config, arguments.runtime, arguments.state_dir)
+    control = Control(arguments.config, arguments.runtime, arguments.state_dir, arguments.loaded)
     control.listen = tuple(arguments.listen)
     held.append(control)
 

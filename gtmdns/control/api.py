@@ -9,16 +9,17 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from ..config.mistakes import did_you_mean
+from ..explain.explain import BadQuestion, explain
 from . import metrics
 from .api_changes import Changes
 from .api_events import Stream
 from .control import Control
-from .explain import BadQuestion, explain
 from .guard import OWN_RIGHT, Guard
-from .live import of_server
 from .problem import Problem, problems
 from .publication import Publication
 from .status import pool_status, server_status, zone_parts
+from .witnesses import of_server
 
 MAX_BODY = 64 * 1024  # octets
 SLICE = 0.005  # seconds of making rows after which probes get their turn
@@ -90,7 +91,8 @@ class _Reads:
         name = request.match_info["name"]
         for row in pool_status(self.control, name):
             return web.json_response(row)
-        raise Problem(404, "Not Found", f"no pool {name!r}")
+        hint = did_you_mean(name, self._publication().plan.pools)
+        raise Problem(404, "Not Found", f"no pool {name!r}{hint}")
 
     async def zones(self, request: web.Request) -> web.Response:
         plan = self._publication().plan
@@ -117,7 +119,7 @@ class _Reads:
         try:
             witness = witness.assuming(query.getall("down", []), query.getall("up", []))
             async with self.explaining:  # one at a time, off the loop: some take a second
-                told = await asyncio.to_thread(explain, publication, witness, *asked)
+                told = await asyncio.to_thread(explain, publication.snapshot, witness, *asked)
         except BadQuestion as error:
             raise Problem(400, "Bad Request", str(error)) from None
         return web.json_response(told)

@@ -2,13 +2,14 @@
 
 import json
 import time
-from ipaddress import ip_address
 from typing import Any
 
 from aiohttp import web
 
 from ..compiler.plan import Plan
-from ..config.values import parse_duration
+from ..config.mistakes import did_you_mean
+from ..config.values import as_configured, parse_duration
+from ..explain.told import override_status
 from ..health.overrides import Override, Target
 from .control import Control
 from .guard import Guard
@@ -16,7 +17,6 @@ from .overriding import shown
 from .problem import Problem
 from .publication import Publication
 from .status import reload_status
-from .told import override_status
 
 LONGEST = 10 * 366 * 86_400.0  # seconds that an override may last
 MAX_TEXT = 500  # characters of a reason and of an owner
@@ -125,7 +125,7 @@ class Changes:
         said = await _json_object(request)
         if set(said) != {"up"} or not isinstance(said["up"], bool):
             raise Problem(422, "Unprocessable Content", 'expected {"up": true} or {"up": false}')
-        address = _as_configured(request.match_info["address"])
+        address = as_configured(request.match_info["address"])
         try:
             self.control.monitor.push((address, check), said["up"])
         except KeyError:
@@ -142,7 +142,7 @@ class Changes:
 def _written_target(request: web.Request) -> Target:
     """Return what the path names, whether it is configured or not."""
     address = request.match_info.get("address")
-    return request.match_info["pool"], None if address is None else _as_configured(address)
+    return request.match_info["pool"], None if address is None else as_configured(address)
 
 
 def _target(plan: Plan, request: web.Request) -> Target:
@@ -150,18 +150,20 @@ def _target(plan: Plan, request: web.Request) -> Target:
     target = name, address = _written_target(request)
     pool = plan.pools.get(name)
     if pool is None:
-        raise Problem(404, "Not Found", f"no pool {name!r}")
-    if address is not None and all(address != endpoint.address for endpoint in pool.endpoints):
-        raise Problem(404, "Not Found", f"no endpoint {address!r} in the pool {name!r}")
+        raise Problem(404, "Not Found", f"no pool {name!r}{did_you_mean(name, plan.pools)}")
+    addresses = [endpoint.address for endpoint in pool.endpoints]
+    if address is not None and address not in addresses:
+        hint = _whereabouts(plan, address) or did_you_mean(address, addresses)
+        raise Problem(404, "Not Found", f"no endpoint {address!r} in the pool {name!r}{hint}")
     return target
 
 
-def _as_configured(address: str) -> str:
-    """Return an address or a host name in the spelling that a loaded pool has."""
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return address.lower().removesuffix(".")
+def _whereabouts(plan: Plan, address: str) -> str:
+    """Return which pool has an address, for who asked another one, or nothing."""
+    for name, pool in plan.pools.items():
+        if any(address == endpoint.address for endpoint in pool.endpoints):
+            return f"; it is in the pool {name!r}"
+    return ""
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ..sources.file import Look, look, wait_for_change
 from .counters import Counters
 from .events import Events
 from .keeping import Keeper
-from .load import LoadReport, load, load_kept
+from .load import LoadReport, load, load_handed_over, load_kept
 from .publication import Publication
 from .resolving import Addresses, resolved_hosts
 from .retire import retire, settle_down
@@ -52,8 +52,12 @@ class ReloadReport:
 class Control:
     """Owns the monitor, the publication and the workers' links. One loop, one thread."""
 
-    def __init__(self, config: Path, runtime: Path, state_dir: Path | None) -> None:
+    def __init__(
+        self, config: Path, runtime: Path, state_dir: Path | None, handed: int | None = None
+    ) -> None:
+        """handed: a descriptor of the load that `serve` made; it is closed when it was read."""
         self.config = config
+        self._handed = handed
         self.runtime = runtime
         self.started_at = time.monotonic()
         self.events = Events()
@@ -98,7 +102,7 @@ class Control:
             await self._publish(report)
             self._watched = report
         else:
-            report = await self._load()
+            report = await self._handed_over() or await self._load()
             if report.plan is None:
                 self._refuse(report.mistakes, 0.0)
                 return False
@@ -168,6 +172,7 @@ class Control:
         report = await self._load()
         mistakes = report.mistakes or self._fixed_mistakes(report)
         if mistakes or report.plan is None:
+            report.pieces, report.shared = [], None  # nobody will have them
             return self._refuse(mistakes, time.monotonic() - started)
         await self._publish(report)
         self.last_reload = ReloadReport(
@@ -178,6 +183,15 @@ class Control:
         )
         self.events.tell("reload", ok=True, generation=self.generation)
         return self.last_reload
+
+    async def _handed_over(self) -> LoadReport | None:
+        """Return the load that was checked before the start, where it still says what is true."""
+        if self._handed is None:
+            return None
+        report = await load_handed_over(self._handed, self.runtime / LOADED)
+        if report is not None:
+            self._watched = report
+        return report
 
     async def _load(self) -> LoadReport:
         """Load, and remember what to watch: after a loader that died, what was watched before."""
@@ -215,12 +229,12 @@ class Control:
     async def _publish(self, report: LoadReport) -> None:
         """Make `report` what is served, with the verdicts of this moment."""
         assert report.plan is not None
-        publication = Publication(report.plan, (self._cookie_secret,))
+        publication = Publication(report.plan, (self._cookie_secret,), report.shared)
         with collector_paused():
             for octets in report.pieces:
                 publication.take(octets)
                 await asyncio.sleep(0)  # probes first
-        report.pieces = []  # the publication has them
+        report.pieces, report.shared = [], None  # the publication has them
         plan = report.plan
         await self.addresses.learn(resolved_hosts(plan), plan.server.startup_wait)
         publication.finish(self.keeper.state.generation + 1)

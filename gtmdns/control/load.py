@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import os
 import pickle
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -13,8 +15,9 @@ from pathlib import Path
 from ..compiler.plan import Plan
 from ..config.load import collector_paused
 from ..config.mistakes import Mistake
-from ..serve.frames import BadFrame, Decoder
-from ..sources.file import Look
+from ..serve.frames import BadFrame, Decoder, encode
+from ..serve.shared import Shared
+from ..sources.file import Look, look
 from .loader import mistakes_from
 
 READ_SIZE = 256 * 1024  # octets
@@ -29,11 +32,13 @@ class LoadReport:
     """What one load gave: a plan with pieces, or mistakes.
 
     pieces: frames for the workers, as octets
+    shared: the columns of large routes; None: there are none, or they are pieces too
     files: what to watch; look: how they looked when they were read; digest: hash of contents
     """
 
     plan: Plan | None = None
     pieces: list[bytes] = field(default_factory=list)
+    shared: Shared | None = field(default=None, compare=False)
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
@@ -53,19 +58,31 @@ async def load(config: Path, serials: Mapping[str, tuple[str, int]], keep: Path)
         return LoadReport(mistakes=[_died(config, f"cannot be started: {error.strerror}")])
     if report.plan is not None:
         try:
-            await asyncio.to_thread(keep.write_bytes, said)
+            await asyncio.to_thread(_keep, keep, said, report.shared)
         except OSError as error:
             log.warning("the configuration cannot be kept in %s: %s", keep, error)
             keep.unlink(missing_ok=True)
     return report
 
 
+def _keep(keep: Path, said: bytes, shared: Shared | None) -> None:
+    """Write what the loader said, and before that, as if it had said it, what is shared."""
+    with keep.open("wb") as file:
+        if shared is not None:
+            for octets in shared.parts(READ_SIZE):
+                file.write(encode(("columns", octets)))
+        file.write(said)
+
+
 async def _run(config: Path, serials: Mapping[str, tuple[str, int]]) -> tuple[LoadReport, bytes]:
     """Return what the loader said, understood and as octets."""
     command = [sys.executable, "-m", "gtmdns.control.loader", str(config)]
+    shared = Shared.new()
+    descriptors = () if shared is None else (shared.descriptor,)
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=READ_SIZE
-    )
+        *command, *map(str, descriptors), pass_fds=descriptors,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=READ_SIZE,
+    )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -89,7 +106,17 @@ async def _run(config: Path, serials: Mapping[str, tuple[str, int]]) -> tuple[Lo
     if not done and not report.mistakes:
         report = LoadReport(files=report.files, look=report.look)
         report.mistakes = [_died(config, f"ended with status {status} before it was done")]
+    report.shared = _sealed(shared)
     return report, bytes(said)
+
+
+def _sealed(shared: Shared | None) -> Shared | None:
+    """Return a memory file that nobody can change any more; None where there is nothing in it."""
+    if shared is None or not shared:
+        return None
+    shared.seal()
+    shared.view()  # as long as there are descriptors for it
+    return shared
 
 
 def _died(config: Path, how: str) -> Mistake:
@@ -99,19 +126,53 @@ def _died(config: Path, how: str) -> Mistake:
 async def load_kept(keep: Path) -> LoadReport | None:
     """Return the last good load that was kept, or None."""
     try:
-        octets = await asyncio.to_thread(keep.read_bytes)
+        file = await asyncio.to_thread(keep.open, "rb")
     except FileNotFoundError:
         return None
 
-    async def whole() -> AsyncIterator[bytes]:
-        yield octets
+    async def parts() -> AsyncIterator[bytes]:
+        while octets := await asyncio.to_thread(file.read, READ_SIZE):
+            yield octets
+
+    shared = Shared.new()
+    with file:
+        try:
+            report, done = await _take(parts(), shared)
+            report.shared = _sealed(shared)
+        except (BadFrame, OSError) as error:
+            log.error("%s cannot be used: %s", keep, error)
+            return None
+    return report if done else None
+
+
+async def load_handed_over(descriptor: int, keep: Path) -> LoadReport | None:
+    """Return the load that `serve` checked before it became the parent; None: load again.
+
+    So it is where a file looks otherwise by now, or to this user, which may be another one. The
+    octets go to `keep`, and the file is emptied: the parent holds it for as long as it runs.
+    """
+
+    def take() -> None:
+        with open(descriptor, "rb", closefd=False) as file, keep.open("wb") as copy:
+            file.seek(0)
+            shutil.copyfileobj(file, copy, READ_SIZE)
+        os.ftruncate(descriptor, 0)
 
     try:
-        report, done = await _take(whole())
-    except BadFrame as error:
-        log.error("%s cannot be used: %s", keep, error)
+        await asyncio.to_thread(take)
+    except OSError as error:
+        log.warning("the configuration is loaded again: %s", error)
         return None
-    return report if done else None
+    finally:
+        os.close(descriptor)
+    report = await load_kept(keep)
+    if report is None or look(report.files) != report.look:
+        return None
+    return report if all(map(_is_open_to_us, report.files)) else None
+
+
+def _is_open_to_us(path: Path) -> bool:
+    return os.access(path, os.R_OK) or not os.path.lexists(path)
 
 
 async def _chunks(stream: asyncio.StreamReader, said: bytearray) -> AsyncIterator[bytes]:
@@ -120,8 +181,13 @@ async def _chunks(stream: asyncio.StreamReader, said: bytearray) -> AsyncIterato
         yield octets
 
 
-async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
-    """Return what was said, and whether the loader said that it was done. Raises BadFrame."""
+async def _take(
+    chunks: AsyncIterator[bytes], shared: Shared | None = None
+) -> tuple[LoadReport, bool]:
+    """Return what was said, and whether the loader said that it was done. Raises BadFrame.
+
+    shared: gets the columns that were said; None: they become pieces. Raises OSError then.
+    """
     report = LoadReport()
     decoder = Decoder()
     plan: Plan | None = None
@@ -140,6 +206,10 @@ async def _take(chunks: AsyncIterator[bytes]) -> tuple[LoadReport, bool]:
                     plan = _grow(plan, part)
                 case ("piece", octets):
                     report.pieces.append(octets)
+                case ("columns", octets) if shared is not None:
+                    shared.append(octets)
+                case ("columns", octets):
+                    report.pieces.append(encode(("piece", "columns", octets)))
                 case ("done",):
                     done = True
             await asyncio.sleep(0)

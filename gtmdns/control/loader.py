@@ -1,6 +1,6 @@
 """The loader: a process that reads, checks and compiles a configuration, and ends.
 
-    python -m gtmdns.control.loader CONFIG < {"ZONE": ["HASH", SERIAL], ...} (JSON)
+    python -m gtmdns.control.loader CONFIG [FD] < {"ZONE": ["HASH", SERIAL], ...} (JSON)
 
 Composing a large file takes seconds in which nothing else of the process gets its turn,
 so control never does it; and all memory that it took is gone with the process. Its
@@ -11,9 +11,12 @@ standard output is frames (serve/frames.py):
     ("warnings", (text, ...))
     ("plan", octets)       pickled parts: the Plan, then parts of its large tables
     ("piece", octets)      a frame that the workers get
+    ("columns", octets)    a part of the columns of large routes, where no FD is given: a memory
+                           file, into which they go otherwise
     ("done",)              without it the load failed
 """
 
+import gc
 import json
 import os
 import pickle
@@ -23,20 +26,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from ..compiler.build import Compiled, Serials, compile_config
 from ..compiler.geodata import builtin_databases
 from ..compiler.lint import warnings_of
 from ..compiler.plan import Plan
-from ..config.load import Loaded, load
+from ..config.load import Loaded, collector_paused, load
 from ..config.mistakes import BadConfig, Mistake
 from ..serve.frames import Frame, encode
+from ..serve.shared import Shared
 from ..sources.file import Look, changed_since, digest, first_files, look
+from .state import serials_in
 
 PART = 1_000  # entries of a table in one frame: decoding it costs control about 2 ms
 TRIES = 5  # loads before a file that keeps changing is taken as it is
 CLOCK_STEP = 20_000_000  # nanoseconds by which the time of a file may lag behind the clock
+NICE = 10  # beside workers and probes: a load gets what they leave, and a tenth where that is none
 TABLES = ("specs", "steered", "names")
 
 
@@ -45,7 +51,8 @@ def load_and_compile(path: Path, serials: Serials) -> tuple[Compiled, list[str],
 
     Raises BadConfig.
     """
-    return _Reading(path).load_and_compile(serials)
+    with collector_paused():
+        return _Reading(path).load_and_compile(serials)
 
 
 class _Reading:
@@ -66,8 +73,13 @@ class _Reading:
     def look(self) -> Look:
         return tuple(line for path in self.files for line in self._looks[path])
 
-    def load_and_compile(self, serials: Serials) -> tuple[Compiled, list[str], tuple[Path, ...]]:
+    def load_and_compile(
+        self, serials: Serials | None
+    ) -> tuple[Compiled, list[str], tuple[Path, ...]]:
+        """Load and compile. `serials`: None: those of the state folder."""
         loaded = self._load()
+        if serials is None:
+            serials = kept_serials(loaded)
         compiled = compile_config(loaded, serials, int(time.time()))
         return compiled, warnings_of(loaded, compiled), self.files
 
@@ -106,6 +118,31 @@ class _Reading:
         return all(look((path,)) == self._looks[path] for path in known)
 
 
+def load_to_hand_over(path: Path, file: BinaryIO | None) -> tuple[Plan, bool]:
+    """Load for a server that is about to start, and write what control would have a loader say.
+
+    The second says whether all of it is in the file. Raises BadConfig.
+    """
+    reading = _Reading(path)
+    with collector_paused():
+        compiled, warnings, _ = reading.load_and_compile(None)
+        if file is None:
+            return compiled.plan, False
+        try:
+            for frame in _good(reading, compiled, warnings, None):
+                file.write(encode(frame))
+            file.flush()
+        except OSError:  # no room: control loads for itself
+            return compiled.plan, False
+        return compiled.plan, True
+
+
+def kept_serials(loaded: Loaded) -> Serials:
+    """Return the serials that a server with this configuration has published last."""
+    name = loaded.config.server.state_dir
+    return {} if name is None else serials_in(loaded.base / name)
+
+
 def databases_of(base: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the files behind `geoip.databases`."""
     found: tuple[Path, ...] = ()
@@ -120,7 +157,7 @@ def secrets_of(loaded: Loaded) -> tuple[Path, ...]:
     return () if name is None else (loaded.base / name,)
 
 
-def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
+def frames_of(path: Path, serials: Serials, shared: Shared | None = None) -> Iterator[Frame]:
     """Yield what the loader says about the configuration at `path`."""
     reading = _Reading(path)
     try:
@@ -129,12 +166,23 @@ def frames_of(path: Path, serials: Serials) -> Iterator[Frame]:
         yield _files(reading)
         yield "mistakes", tuple(tuple(mistake) for mistake in bad.mistakes)
         return
+    yield from _good(reading, compiled, warnings, shared)
+
+
+def _good(
+    reading: _Reading, compiled: Compiled, warnings: list[str], shared: Shared | None
+) -> Iterator[Frame]:
     yield _files(reading)
     yield "warnings", tuple(warnings)
     for part in _plan_parts(compiled.plan):
         yield "plan", pickle.dumps(part)
     for piece in compiled.pieces:
-        yield "piece", encode(("piece", *piece))
+        if piece[0] != "columns":
+            yield "piece", encode(("piece", *piece))
+        elif shared is None:
+            yield piece
+        else:
+            shared.append(piece[1])
     yield ("done",)
 
 
@@ -162,8 +210,9 @@ def main(arguments: list[str], serials_in: str, out: BinaryIO) -> int:
     serials = {
         zone: (str(value[0]), int(value[1])) for zone, value in json.loads(serials_in).items()
     }
+    shared = Shared(int(arguments[1])) if arguments[1:] else None
     try:
-        for frame in frames_of(Path(arguments[0]), serials):
+        for frame in frames_of(Path(arguments[0]), serials, shared):
             out.write(encode(frame))
         out.flush()
     except BrokenPipeError:  # control is gone; what is left to say goes nowhere, silently
@@ -172,5 +221,14 @@ def main(arguments: list[str], serials_in: str, out: BinaryIO) -> int:
     return 0
 
 
+def run() -> NoReturn:
+    """Be the loader; the process ends here."""
+    gc.disable()  # all that is made here is used to the end: walking it took a third of the time
+    os.nice(NICE)
+    code = main(sys.argv[1:], sys.stdin.read(), sys.stdout.buffer)
+    # Taking a million names apart object by object takes over a second.
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin.read(), sys.stdout.buffer))
+    run()

@@ -4,18 +4,19 @@ Pieces stay the octets that the loader made. Answers alone are kept as tuples, s
 verdicts replace them; whoever connects later gets the answers of that moment.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..answers.snapshot import Settings, SnapshotBuilder, empty
 from ..compiler.build import CHUNK, Piece
-from ..compiler.decide import NOT_HELD, Decider
+from ..compiler.decide import Decider
 from ..compiler.octets import Tags, answer_of, ttl_of
 from ..compiler.outcome import Outcome
-from ..compiler.plan import AnswerSpec, Plan
+from ..compiler.plan import Plan
 from ..compiler.resolved import with_addresses
 from ..health.condition import Conditions
 from ..serve.frames import decode, encode
+from ..serve.shared import Shared
 
 Change = tuple[int, tuple[Any, ...]]  # answer number, encoded answer
 
@@ -25,11 +26,15 @@ class Publication:
 
     snapshot: control's own, for `explain`: the same octets that workers have
     secrets:  of cookies, where the configuration has none
+    shared:   the columns of large routes, which workers map; None: they are pieces, or none
     resolved: the addresses of endpoints with `resolve`, by host name; whoever resolves sets it
     """
 
-    def __init__(self, plan: Plan, secrets: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, plan: Plan, secrets: tuple[bytes, ...] = (), shared: Shared | None = None
+    ) -> None:
         self.generation = 0
+        self.shared = shared
         self.plan = plan
         self._secrets = plan.cookie_secrets or secrets
         self.tags = Tags(plan.tags)
@@ -38,7 +43,8 @@ class Publication:
         self.resolved: Mapping[str, Sequence[str]] = {}
         self._settled: dict[int, tuple[Any, ...]] = {}  # what each answer was made of
         self._octets: list[bytes | None] = []  # None: the place of the answers
-        self._builder = SnapshotBuilder(0, self._settings())
+        columns = None if shared is None else shared.view()
+        self._builder = SnapshotBuilder(0, self._settings(), columns)
         self.snapshot = empty()
 
     def _settings(self) -> Settings:
@@ -108,12 +114,6 @@ class Publication:
         """Return what decides about many specs, as long as the conditions stay as they are."""
         return Decider(*with_addresses(self.plan.pools, conditions, self.resolved))
 
-    def decide(
-        self, spec: AnswerSpec, conditions: Conditions, held: Container[str] = NOT_HELD
-    ) -> Outcome:
-        decider = self.decider(conditions)
-        return decider.decide(spec.target, spec.family, spec.when_all_down, held)
-
     def settle(self, number: int, outcome: Outcome) -> Change | None:
         """Make `outcome` what an answer gives; return the change, None where it is none."""
         spec = self.plan.specs[number]
@@ -132,20 +132,3 @@ class Publication:
         self.answers[number] = code
         self.snapshot.answers[number] = answer
         return number, code
-
-    def refresh(
-        self,
-        pools: Iterable[str],
-        conditions: Conditions,
-        held: Callable[[AnswerSpec], Container[str]] = lambda spec: NOT_HELD,
-    ) -> list[Change]:
-        """Decide anew what looks at `pools`; keep and return the answers that are different."""
-        decider = self.decider(conditions)
-        changes = []
-        for number in sorted({number for pool in pools for number in self.specs_by_pool[pool]}):
-            spec = self.plan.specs[number]
-            outcome = decider.decide(spec.target, spec.family, spec.when_all_down, held(spec))
-            change = self.settle(number, outcome)
-            if change is not None:
-                changes.append(change)
-        return changes

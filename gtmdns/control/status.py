@@ -14,12 +14,12 @@ from ..compiler.decide import Decider
 from ..compiler.plan import Plan, checks_of
 from ..config.mistakes import Mistake
 from ..config.model import Endpoint, Pool
+from ..explain.told import moment, override_status, result_status
 from ..health.condition import FULL, Condition
 from ..health.history import Change
 from ..health.overrides import Override
 from ..health.verdict import State
 from .control import Control, ReloadReport
-from .told import moment, override_status, result_status
 
 FOREVER = float("inf")
 PART = 1_000  # names of a zone that are rendered at once

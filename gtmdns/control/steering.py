@@ -149,10 +149,6 @@ class Steering:
         if self._pools or self._answers:
             self._dirt.set()
 
-    def is_behind(self) -> bool:
-        """Return whether something changed that the answers do not follow yet."""
-        return self._dirt.is_set() or self._busy.locked()
-
     def _on_override(self, pool: str) -> None:
         self.touch([pool])
         self._changed()

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..serve.frames import BadFrame, Decoder, Frame, encode
+from ..serve.shared import Shared, send
 from .publication import Publication
 
 READ_SIZE = 64 * 1024  # octets
+LET_GO_EVERY, LET_GO_TRIES = 1.0, 60  # seconds, and how often it is looked for older generations
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Workers:
         self._server: asyncio.Server | None = None
         self._pids: dict[int, int] = {}  # by number of the worker
         self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._letting_go: set[asyncio.Task[None]] = set()
 
     async def listen(self, path: str) -> None:
         """Take workers' connections on the Unix socket at `path`; one left over is replaced."""
@@ -72,11 +75,17 @@ class Workers:
             self._server.close()
         for writer in self._conversations.values():
             writer.transport.abort()
-        await asyncio.gather(*self._conversations, return_exceptions=True)
+        for task in self._letting_go:
+            task.cancel()
+        await asyncio.gather(*self._conversations, *self._letting_go, return_exceptions=True)
 
     def publish(self, publication: Publication) -> None:
         """Send `publication` to every worker, those that come later included."""
-        self._publication = publication
+        before, self._publication = self._publication, publication
+        if before is not None and before.shared is not None:
+            task = asyncio.ensure_future(self._let_go(before.shared, publication.generation))
+            self._letting_go.add(task)
+            task.add_done_callback(self._letting_go.discard)
         for link in self.links:
             link.changes.clear()
             link.wake.set()
@@ -155,6 +164,8 @@ class Workers:
     ) -> None:
         """Send all pieces; changes that come meanwhile wait and follow the commit."""
         link.changes.clear()
+        if publication.shared is not None:
+            await self._send_shared(link, writer, publication.shared)
         for octets in publication.frames():
             writer.write(octets)
             await writer.drain()
@@ -165,3 +176,32 @@ class Workers:
         await writer.drain()
         link.sent = publication.generation
         link.wake.set()
+
+    async def _let_go(self, shared: Shared, generation: int) -> None:
+        """Hold a memory file for longer than workers do: who is last frees it, 40 ms for 300 MB.
+
+        A worker that is stuck does not keep it here for ever.
+        """
+        for _ in range(LET_GO_TRIES):
+            await asyncio.sleep(LET_GO_EVERY)
+            if all(link.generation >= generation for link in self.links):
+                break
+        await asyncio.sleep(LET_GO_EVERY)  # they free the older one after they tell of the newer
+        await asyncio.to_thread(shared.close)
+
+    async def _send_shared(
+        self, link: WorkerLink, writer: asyncio.StreamWriter, shared: Shared
+    ) -> None:
+        """Send a memory file when all that was written before is with the kernel.
+
+        Where that cannot be done now, the worker is hung up on, and connects again.
+        """
+        writer.transport.set_write_buffer_limits(high=0)  # so that `drain` waits for the last octet
+        await writer.drain()
+        try:
+            with writer.get_extra_info("socket").dup() as sock:
+                await send(sock, encode(("shared",)), shared)
+        except OSError as error:
+            log.warning("worker %d: cannot share memory with it: %s", link.number, error)
+            writer.transport.abort()
+            raise ConnectionAbortedError from error

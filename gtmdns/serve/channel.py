@@ -6,7 +6,9 @@ Frames, `frames` tells their octets; both sides ignore a kind that they do not k
           ("stats", generation, {name: total since the worker began},
                                 {tag: count since this generation began})
           ("log", level, text)
-    down  ("begin", generation, settings)   settings: {fields of Settings,
+    down  ("shared",)                       with a memory file: columns of the snapshot that
+                                            begins next, see `shared`
+          ("begin", generation, settings)   settings: {fields of Settings,
                                             "tcp": {fields of tcp.TcpLimits}}; all optional
           ("piece", kind, ...)              as answers/snapshot tells; any number
           ("commit", generation)
@@ -31,10 +33,12 @@ from ..answers.snapshot import Settings, SnapshotBuilder
 from .frames import BadFrame, Decoder, Frame, encode
 from .log import ChannelHandler
 from .served import Served
+from .shared import Shared, receive
 
 READ_SIZE = 256 * 1024  # octets; about what a Unix socket holds
 FIRST_DELAY, LAST_DELAY = 0.05, 0.5  # seconds between two tries to connect, doubled each time
 STATS_EVERY = 1.0  # seconds
+LONGEST_REST = 0.01  # seconds between two slices of work for a snapshot
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +68,8 @@ class ChannelClient:
         self._gauges = gauges
         self._builder: SnapshotBuilder | None = None
         self._settings: Mapping[str, Any] = {}  # of the snapshot that is being received
+        self._files: list[Shared] = []  # that came, and whose frame did not yet
+        self._columns: memoryview | None = None  # of the snapshot that begins next
         self._last_words: list[Frame] = []  # the tally of a generation that has just ended
         self._committed = False  # whether this connection brought a snapshot
         self._wake = asyncio.Event()
@@ -107,12 +113,21 @@ class ChannelClient:
     async def _receive(self, sock: socket.socket) -> None:
         """Apply frames until the end of the file; one of them in each turn of the loop."""
         loop, decoder = asyncio.get_running_loop(), Decoder()
+        self._files, self._columns = [], None
         try:
-            while octets := await loop.sock_recv(sock, READ_SIZE):
-                for frame in decoder.feed(octets):
+            while octets := await receive(sock, READ_SIZE, self._files):
+                frames = decoder.feed(octets)
+                while True:
+                    started = loop.time()
+                    frame = next(frames, None)  # decodes it
+                    if frame is None:
+                        break
                     self._apply(frame)
-                    await asyncio.sleep(0)  # queries first
-                await asyncio.sleep(0)  # sock_recv does not wait where there is more
+                    # Queries first: a snapshot gets half of the time, less where others want it.
+                    rests = self._builder is not None and self._served.snapshot.generation
+                    taken = loop.time() - started
+                    await asyncio.sleep(min(taken, LONGEST_REST) if rests else 0)
+                await asyncio.sleep(0)  # `receive` does not wait where there is more
         except BadFrame as error:
             log.error("control sent %s; connecting again", error)
         except OSError:
@@ -128,6 +143,8 @@ class ChannelClient:
             case ("change", generation, changes):
                 if generation == self._served.snapshot.generation:
                     self._served.snapshot.change(changes)
+            case ("shared",):
+                self._columns = self._files.pop(0).view()
             case ("begin", generation, settings):
                 self._begin(generation, settings)
             case ("commit", _):
@@ -139,7 +156,8 @@ class ChannelClient:
         gc.collect()  # what is garbage now would stay for good once `_commit` freezes
         gc.disable()
         known = {name: settings[name] for name in Settings._fields if name in settings}
-        self._builder = SnapshotBuilder(generation, Settings(**known))
+        self._builder = SnapshotBuilder(generation, Settings(**known), self._columns)
+        self._columns = None
         self._settings = settings
 
     def _commit(self) -> None:
@@ -150,7 +168,7 @@ class ChannelClient:
         self._builder = None
         if old.generation:
             self._last_words.append(self._stats())
-        cache = self._served.cache
+        cache, tcp_cache = self._served.cache, self._served.tcp_cache
         self._served.snapshot = new
         self._committed = True
         gc.freeze()  # no collection ever walks the table
@@ -158,13 +176,15 @@ class ChannelClient:
         self._on_commit(self._settings)
         self._stats_at = 0.0
         self._wake.set()
+        slices = self._served.cache.build()
         if old.generation:
-            _free(chain(cache.release(), old.release()))
+            slices = chain(slices, cache.release(), tcp_cache.release(), old.release())
+        _run(slices)
 
     def _abandon(self) -> None:
         """Throw away a snapshot of which no more will come."""
         if self._builder is not None:
-            _free(self._builder.finish().release())
+            _run(self._builder.finish().release())
             self._builder = None
             gc.enable()
 
@@ -215,7 +235,9 @@ def _encode(frame: Frame) -> bytes:
         return b""
 
 
-def _free(slices: Iterator[None]) -> None:
-    """Take one slice in each turn of the loop until there are no more."""
+def _run(slices: Iterator[None]) -> None:
+    """Take one slice, rest for as long as it took, and so on until there are no more."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     if next(slices, slices) is None:
-        asyncio.get_running_loop().call_soon(_free, slices)
+        loop.call_later(min(loop.time() - started, LONGEST_REST), _run, slices)

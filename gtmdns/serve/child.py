@@ -82,6 +82,7 @@ class Child:
     def reaped(self) -> float:
         """Note that the process has ended. Return the seconds to wait before the next start."""
         if self._lifeline is not None:
+            self._lifeline.hear_last()
             self._lifeline.close()
         self._lifeline = self.pid = None
         self.ready = self._heard = False

@@ -1,13 +1,10 @@
 """Which path answers: the compiled one where it was built, unless GTMDNS_PURE_PYTHON=1 says no.
 
 Both give the same octets for the same packet, snapshot and draw. The compiled one needs Linux,
-and a C compiler when gtmdns is installed; docs/adr/compiled-path.md tells why it is as it is.
+and a C compiler when gtmdns is installed; docs/adr/0005-compiled-path.md tells why it is as it is.
 """
 
-import asyncio
-import contextlib
 import os
-import selectors
 import socket
 
 from ..answers.cache import AnswerCache
@@ -33,7 +30,7 @@ class CompiledListener(UdpListener):
 
     def __init__(self, sock: socket.socket, served: Served) -> None:
         super().__init__(sock, served)
-        self._batch = Batch(sock.fileno(), self._wildcard, _everything())
+        self._batch = Batch(sock.fileno(), self._wildcard)
 
     def on_readable(self) -> int:
         batch = self._batch
@@ -48,19 +45,6 @@ class CompiledListener(UdpListener):
         if batch.portless:
             counters["dropped_port_zero"] += batch.portless
         return number
-
-
-def _everything() -> int:
-    """Return the descriptor that is readable when anything is that the running loop waits for.
-
-    -1: there is none. It is an epoll, which can be waited for like any other; asyncio has no
-    public name for it.
-    """
-    with contextlib.suppress(RuntimeError):  # no loop is running
-        selector = getattr(asyncio.get_running_loop(), "_selector", None)
-        if isinstance(selector, selectors.EpollSelector):
-            return selector.fileno()
-    return -1
 
 
 Listener: type[UdpListener] = UdpListener if PURE_BECAUSE else CompiledListener

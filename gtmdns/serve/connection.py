@@ -14,6 +14,7 @@ from ..wire.constants import HEADER
 
 READ_SIZE = 16_384  # octets read at once
 HIGH_WATER = 16_384  # octets of answers that wait for the client; more, and it must read first
+IPV4_PREFIX = 0xFFFF  # of a client's number, above the 32 bits of its address
 
 
 class Books(Protocol):
@@ -22,7 +23,7 @@ class Books(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
 
-    def answer(self, packet: bytes, client: int) -> "bytes | Iterator[bytes] | None":
+    def answer(self, packet: bytes, connection: "Connection") -> "bytes | Iterator[bytes] | None":
         """Return the response, the messages of a transfer, or None for silence."""
 
     def enqueue(self, connection: "Connection") -> None: ...
@@ -35,13 +36,18 @@ class Books(Protocol):
 class Connection:
     """One accepted connection. Owned by its server.
 
+    host:     the client's address as the socket gives it
+    client:   the same as an integer, IPv4 mapped
     transfer: the messages of a zone that are still to be sent, before anything else is answered
     """
 
     __slots__ = (
         "active_at",
         "client",
+        "counted_as",
+        "descriptor",
         "ended",
+        "host",
         "inbox",
         "outbox",
         "queued",
@@ -52,10 +58,15 @@ class Connection:
         "writing",
     )
 
-    def __init__(self, server: Books, sock: socket.socket, client: int, now: float) -> None:
+    def __init__(
+        self, server: Books, sock: socket.socket, host: str, client: int, now: float
+    ) -> None:
         self.server = server
         self.sock = sock
-        self.client = client  # the address as an integer, IPv4 mapped
+        self.descriptor = sock.fileno()  # for the loop, which would describe a socket in full
+        self.host = host
+        self.client = client
+        self.counted_as = "queries_tcp_ipv4" if is_ipv4(client) else "queries_tcp_ipv6"
         self.active_at = now  # when a query was whole, or answers were taken, for the last time
         self.inbox = bytearray()  # read, not answered
         self.outbox = bytearray()  # answered, not sent
@@ -84,36 +95,48 @@ class Connection:
 
     def work(self, allowance: int) -> int:
         """Answer up to `allowance` queries and return how many there were."""
-        done = start = 0
+        done = 0
         while done < allowance and len(self.outbox) <= HIGH_WATER:
             if self.transfer is not None:
                 self._go_on_sending(self.transfer)
-            elif not self.has_query(start):
-                break
+                done += 1
+            elif self.has_query():
+                done += self._answer(allowance - done)
             else:
-                start = self._answer(start)
-            done += 1
-        del self.inbox[:start]
+                break
         if done:
             self.server.touch(self)
         self._send()
         self._settle()
         return done
 
-    def _answer(self, start: int) -> int:
-        """Answer the query at `start` of the inbox; return where the next one begins."""
-        inbox = self.inbox
-        length = inbox[start] << 8 | inbox[start + 1]
-        if length < HEADER:  # not DNS; what was asked before is still answered
-            self.ended = True
-            return len(inbox)
-        end = start + 2 + length
-        response = self.server.answer(bytes(inbox[start + 2 : end]), self.client)
-        if isinstance(response, bytes):
-            self.outbox += len(response).to_bytes(2) + response
-        else:
-            self.transfer = response
-        return end
+    def _answer(self, most: int) -> int:
+        """Answer queries of the inbox, the first of which is whole; return how many.
+
+        At most so many, until the answers are enough for now, and no further than a transfer.
+        """
+        octets, outbox, answer = bytes(self.inbox), self.outbox, self.server.answer
+        available, start, done = len(octets), 0, 0
+        while done < most and start + 2 <= available and len(outbox) <= HIGH_WATER:
+            length = octets[start] << 8 | octets[start + 1]
+            end = start + 2 + length
+            if length < HEADER:  # not DNS; what was asked before is still answered
+                self.ended = True
+                end = available
+            elif end > available:
+                break
+            else:
+                response = answer(octets[start + 2 : end], self)
+                if isinstance(response, bytes):
+                    outbox += len(response).to_bytes(2) + response
+                elif response is not None:
+                    self.transfer = response
+            start = end
+            done += 1
+            if self.transfer is not None:
+                break
+        del self.inbox[:start]
+        return done
 
     def _go_on_sending(self, transfer: Iterator[bytes]) -> None:
         """Put the next message of a transfer among the answers, or see that it is over."""
@@ -123,14 +146,13 @@ class Connection:
         else:
             self.outbox += len(message).to_bytes(2) + message
 
-    def has_query(self, start: int = 0) -> bool:
-        """Return whether a whole query, or one too short to be one, stands at `start`."""
+    def has_query(self) -> bool:
+        """Return whether a whole query, or one too short to be one, was read and not answered."""
         inbox = self.inbox
-        available = len(inbox) - start - 2
-        if available < 0:
+        if len(inbox) < 2:
             return False
-        length = inbox[start] << 8 | inbox[start + 1]
-        return length <= available or length < HEADER
+        length = inbox[0] << 8 | inbox[1]
+        return length <= len(inbox) - 2 or length < HEADER
 
     def _send(self) -> None:
         if not self.outbox or self.sock.fileno() < 0:
@@ -156,22 +178,24 @@ class Connection:
             return
         if work and not self.queued:
             self.server.enqueue(self)
-        self._watch(reading=not (self.ended or full or work), writing=bool(self.outbox))
+        # A connection that waits for its share soon gets it: until then the loop stays as it is.
+        enough = full or (work and len(self.inbox) >= READ_SIZE)
+        self._watch(reading=not (self.ended or enough), writing=bool(self.outbox))
 
     def _watch(self, *, reading: bool, writing: bool) -> None:
-        loop = self.server.loop
+        loop, descriptor = self.server.loop, self.descriptor
         if reading != self.reading:
             self.reading = reading
             if reading:
-                loop.add_reader(self.sock, self.on_readable)
+                loop.add_reader(descriptor, self.on_readable)
             else:
-                loop.remove_reader(self.sock)
+                loop.remove_reader(descriptor)
         if writing != self.writing:
             self.writing = writing
             if writing:
-                loop.add_writer(self.sock, self.on_writable)
+                loop.add_writer(descriptor, self.on_writable)
             else:
-                loop.remove_writer(self.sock)
+                loop.remove_writer(descriptor)
 
     def shut(self) -> None:
         """Close at once. Called by the server only, which keeps the books."""
@@ -181,3 +205,8 @@ class Connection:
         self.outbox.clear()
         self.transfer = None
         self.sock.close()
+
+
+def is_ipv4(client: int) -> bool:
+    """Return whether a client's number is that of an IPv4 address."""
+    return client >> 32 == IPV4_PREFIX

@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
+from libc.time cimport time as clock
 
 from ..answers.fast cimport MOST_OCTETS, MOST_READ, NOT_HERE, FastCache, address, next_draw
 
@@ -38,17 +39,21 @@ cdef extern from "drain.h" nogil:
     unsigned char *room_of(reader *all)
     void answer_from(reader *all, int number, const void *octets, size_t size, int with_ancillary)
     int waiting(reader *all)
-    int comes_more(int descriptor, long nanoseconds)
+    uint64_t nanoseconds()
+    void rest(long nanoseconds)
     int send_all(reader *all, int descriptor)
 
 
 cdef enum:
-    MOST = 3 * BATCH + 1  # packets read before the last batch of a turn; so at most 4 of them
-    # A turn of the loop costs 20 us with cold caches, as much as five queries. Where many come, the
-    # next are a moment away, so they are waited for, as long as nothing else has come.
-    BUSY = 16  # packets read in this turn
-    MOMENT = 50_000  # nanoseconds
-    WAITS = 16
+    MOST = 5 * BATCH + 1  # packets read before the last batch of a turn; so at most 6 of them
+    # What a system call and the waking of those who asked cost is paid for each batch, so under load
+    # batches have to be large. They are four or five packets for a server that reads whatever is
+    # there; a rest between them makes them 25 or more. It delays an answer by no more than itself.
+    SAMPLE = 64  # packets; how long they took to come tells whether this is load
+    LOAD = 20_000  # packets per second
+    LARGE = 48  # packets of a batch after which no rest is worth its time
+    REST = 100_000  # nanoseconds
+    MOST_RESTS = 8  # of a turn, so that the others of the loop wait a millisecond for them at most
 
 cdef reader *BUFFERS = new_reader()  # a megabyte, for the life of the process
 if BUFFERS == NULL:
@@ -70,16 +75,16 @@ cdef class Batch:
 
     cdef int _descriptor
     cdef bint _wildcard
-    cdef int _everything
+    cdef bint _loaded
+    cdef int _counted  # of this sample
+    cdef uint64_t _since  # when this sample began, nanoseconds
     cdef readonly int error
     cdef readonly int unsent
     cdef readonly int portless
 
-    def __cinit__(self, int descriptor, bint wildcard, int everything=-1):
-        """everything: readable as soon as anything is that the loop waits for; -1: not known"""
+    def __cinit__(self, int descriptor, bint wildcard):
         self._descriptor = descriptor
         self._wildcard = wildcard
-        self._everything = everything
 
     def turn(self, cache, failed):
         """Answer up to MOST queries, a batch at a time; return how many were read.
@@ -87,26 +92,34 @@ cdef class Batch:
         cache:  a FastCache, or what has `respond` as an AnswerCache has
         failed: called with the packet where that raises; returns a response or None
         """
-        cdef int read, total = 0, waits = 0
-        cdef bint came = False
+        cdef int read, total = 0, rests = 0
         cdef FastCache fast = <FastCache>cache if type(cache) is FastCache else None
         self.error = self.unsent = self.portless = 0
         while total < MOST:
             read = receive(BUFFERS, self._descriptor, self._wildcard)
-            if read > 0:
-                total += read
-                self.respond_all(read, fast, cache, failed)
-                came = False
-                continue
             if read < 0 and errno != EAGAIN:  # EWOULDBLOCK is the same on Linux
                 self.error = errno
-            if self.error or came or total < BUSY or waits == WAITS or self._everything < 0:
+            if read <= 0:
+                self._loaded = self._loaded and not rests
                 break
-            waits += 1
-            came = comes_more(self._everything, MOMENT)
-            if not came:
-                break
+            total += read
+            self.respond_all(read, fast, cache, failed)
+            self.sample(read)
+            if self._loaded and read < LARGE:
+                if rests == MOST_RESTS:
+                    break
+                rests += 1
+                rest(REST)
         return total
+
+    cdef void sample(self, int read) noexcept:
+        """Tell load from the time in which so many packets came."""
+        cdef uint64_t now
+        self._counted += read
+        if self._counted >= SAMPLE:
+            now = nanoseconds()
+            self._loaded = (now - self._since) * LOAD < <uint64_t>self._counted * 1_000_000_000
+            self._since, self._counted = now, 0
 
     cdef int respond_all(self, int read, FastCache fast, cache, failed) except -1:
         """Answer the batch that was read."""
@@ -114,6 +127,7 @@ cdef class Batch:
         cdef size_t size = 0
         cdef const unsigned char *packet
         if fast is not None:
+            fast.now = clock(NULL)
             for number in range(read):
                 packet = packet_of(BUFFERS, number, &size)
                 fast.read(number, packet, size)

@@ -7,6 +7,7 @@ anything richer from a process that reads strangers' packets.
 
     from a child     ready             it serves from now on
                      alive             four times a second; silence shows a stuck process
+                     queries COUNT     a worker's last words: how many it has read in its life
     to a worker      adopt NUMBER      read the UDP sockets of that worker as well
                      release NUMBER    no longer
     to control       restarts COUNT    worker processes replaced since the parent began
@@ -66,6 +67,11 @@ class Lifeline:
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock)
             self._sock.close()
+
+    def hear_last(self) -> None:
+        """Read what the other side said before it ended: a few lines at most."""
+        if self._sock.fileno() >= 0:
+            self._on_readable()
 
     def _on_readable(self) -> None:
         try:

@@ -39,6 +39,7 @@ class ParentSettings:
     admin:   address of the HTTP API, opened here and handed to control; None: not opened
     log:     "text" or "json"
     level:   the lowest that is logged: "debug", "info", "warning" or "error"
+    loaded:  descriptor of a file for control, with the load that was checked; None: there is none
     """
 
     listen: tuple[str, ...]
@@ -47,6 +48,7 @@ class ParentSettings:
     admin: str | None = None
     log: str = "text"
     level: str = "info"
+    loaded: int | None = None
 
 
 class CannotStart(Exception):
@@ -66,6 +68,7 @@ class Commands:
         --workers N
         --listen ADDRESS ...  as they were bound
         --admin FD       the listening socket of the HTTP API, where the parent opened one
+        --loaded FD      the load that was checked before the start, where there is one
 
     A worker gets the options of `arguments.Arguments`.
     """
@@ -75,6 +78,7 @@ class Commands:
     bound: Bound
     admin: socket.socket | None
     runtime: str
+    loaded: int | None = None
 
     @property
     def channel(self) -> str:
@@ -84,9 +88,13 @@ class Commands:
         words = [*self.control_command, "--channel", self.channel, "--runtime", self.runtime]
         words += ["--lifeline", str(lifeline), "--workers", str(len(self.bound.udp))]
         words += ["--listen", *self.bound.addresses]
-        if self.admin is None:
-            return words, ()
-        return [*words, "--admin", str(self.admin.fileno())], (self.admin.fileno(),)
+        descriptors = {
+            "--admin": None if self.admin is None else self.admin.fileno(),
+            "--loaded": self.loaded,
+        }
+        given = {option: each for option, each in descriptors.items() if each is not None}
+        words += [word for option, each in given.items() for word in (option, str(each))]
+        return words, tuple(given.values())
 
     def worker(self, number: int, lifeline: int) -> CommandLine:
         udp = {k: [sock.fileno() for sock in group] for k, group in enumerate(self.bound.udp)}
@@ -108,7 +116,7 @@ def run_parent(
         _become(settings.user, say)
         _check_program(settings.user, control_command[0])
         runtime = _make_runtime()
-        commands = Commands(control_command, worker_command, bound, admin, runtime)
+        commands = Commands(control_command, worker_command, bound, admin, runtime, settings.loaded)
         _advise(bound, say)
         return asyncio.run(_supervise(commands, say))
     except (CannotListen, CannotStart) as error:

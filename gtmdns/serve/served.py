@@ -6,6 +6,9 @@ from typing import Protocol
 
 from ..answers.cache import AnswerCache
 from ..answers.snapshot import Snapshot, empty
+from ..wire.constants import MAX_TCP
+
+MAX_PREPARED_TCP = 8192  # questions; about 4 MB when full
 
 
 class Cache(Protocol):
@@ -19,16 +22,20 @@ class Cache(Protocol):
         self, packet: bytes, host: str, draw: int, now: int | None = None
     ) -> bytes | None: ...
 
+    def build(self) -> Iterator[None]: ...
+
     def release(self) -> Iterator[None]: ...
 
 
 class Served:
     """The worker's state that listeners read for each batch.
 
-    counters: plain integers by name; control adds them up over the workers once a second
+    cache:     of answers over UDP
+    tcp_cache: of answers over TCP, which are cut less
+    counters:  plain integers by name; control adds them up over the workers once a second
     """
 
-    __slots__ = ("_new_cache", "_snapshot", "cache", "counters")
+    __slots__ = ("_new_cache", "_snapshot", "cache", "counters", "tcp_cache")
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class Served:
 
     @snapshot.setter
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Serve `snapshot` from the next batch on, with an answer cache of its own."""
+        """Serve `snapshot` from the next batch on, with answer caches of its own."""
         self._snapshot = snapshot
         self.cache = self._new_cache(snapshot)
+        self.tcp_cache = AnswerCache(snapshot, MAX_TCP, MAX_PREPARED_TCP)

@@ -41,6 +41,8 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._readers: dict[int, int] = {}  # worker that does not serve -> who reads its sockets
         self._stopping = False
+        self._why = ""  # it stops, where it was told to
+        self._queries: list[int] = []  # of each worker that ended in order
         self._hangup_waits = False  # SIGHUP came before control was ready
         self._end: asyncio.Future[int] = self._loop.create_future()
         self._status = 0
@@ -48,8 +50,8 @@ class Supervisor:
     async def run(self) -> int:
         """Start everything; return when SIGTERM or SIGINT came and everything has ended."""
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop)
-        self._loop.add_signal_handler(signal.SIGINT, self._stop)
+        self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop, "SIGTERM")
+        self._loop.add_signal_handler(signal.SIGINT, self._told_to_stop, "SIGINT")
         self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         for child in self._children():
             self._start(child)
@@ -103,6 +105,9 @@ class Supervisor:
             self._share()
 
     def _on_line(self, child: Child, line: str) -> None:
+        word, _, number = line.partition(" ")
+        if word == "queries" and number.isdigit():
+            self._queries.append(int(number))
         if line != "ready" or self._stopping:
             return
         if child is self.control:
@@ -162,6 +167,10 @@ class Supervisor:
         self._hangup_waits = not self.control.ready
         self.control.signal(signal.SIGHUP)
 
+    def _told_to_stop(self, why: str) -> None:
+        self._why = self._why or why
+        self._stop()
+
     def _stop(self) -> None:
         """End all: politely, then not."""
         if self._stopping:
@@ -180,4 +189,9 @@ class Supervisor:
 
     def _finish_if_alone(self) -> None:
         if not self._end.done() and all(child.pid is None for child in self._children()):
+            if self._why:
+                # What a worker that crashed had read is not known.
+                lost = sum(worker.deaths for worker in self.workers) > len(self._queries)
+                number = f"{'at least ' if lost else ''}{sum(self._queries)}"
+                self._say("info", f"stopped by {self._why}, after {number} queries")
             self._end.set_result(self._status)

@@ -28,21 +28,19 @@ from time import time
 from typing import NamedTuple
 
 from ..answers.axfr import whole_zone
-from ..answers.cache import client_number
-from ..answers.responder import respond, servfail
-from ..wire.constants import MAX_TCP
-from .connection import Connection
+from ..answers.responder import servfail
+from ..answers.route import client_number
+from .connection import Connection, is_ipv4
 from .log import Rarely
 from .served import Served
 
-QUERIES_PER_SHARE = 16  # of one connection before it is the next one's turn
+QUERIES_PER_SHARE = 32  # of one connection before it is the next one's turn
 QUERIES_PER_TURN = 64  # of all connections in one turn of the loop: below 1 ms
 ACCEPTS_PER_TURN = 16  # about 1 ms
 SWEEP = 0.5  # seconds between two looks for idle connections
 PAUSE = 0.1  # seconds without accepting after the kernel refused a descriptor
 MAX_TRANSFERS = 2  # zones sent at once: each takes a share of every turn until it is done
 SPARE_DESCRIPTORS = 32  # left to the channel, the logs and the interpreter
-IPV4_PREFIX = 0xFFFF  # of a client's number, above the 32 bits of its address
 DRAIN_STEP = 0.005  # seconds between two looks at what is left to answer
 
 log = logging.getLogger(__name__)
@@ -82,6 +80,7 @@ class TcpServer:
     def __init__(self, listeners: Sequence[socket.socket], served: Served) -> None:
         self.loop = asyncio.get_running_loop()
         self.limits = TcpLimits()
+        self._keepalive = round(10 * self.limits.idle_timeout)  # in 100 milliseconds
         self._listeners = listeners
         self._served = served
         self._complain_accept, self._complain_answer = Rarely(), Rarely()
@@ -103,6 +102,7 @@ class TcpServer:
         others = len(os.listdir("/proc/self/fd")) - self.connections
         room = max(1, soft - others - SPARE_DESCRIPTORS)
         self.limits = limits._replace(max_connections=min(limits.max_connections, room))
+        self._keepalive = round(10 * limits.idle_timeout)
         while self.connections > self.limits.max_connections:
             self._shed(next(iter(self._by_idleness)))
 
@@ -167,7 +167,7 @@ class TcpServer:
         except OSError:  # reset already
             sock.close()
             return
-        connection = Connection(self, sock, client, self.loop.time())
+        connection = Connection(self, sock, host, client, self.loop.time())
         siblings.add(connection)
         self._by_idleness[connection] = None
         self._served.counters["tcp_accepted"] += 1
@@ -196,26 +196,23 @@ class TcpServer:
             self._queue_scheduled = True
             self.loop.call_soon(self._work)
 
-    def answer(self, packet: bytes, client: int) -> bytes | Iterator[bytes] | None:
+    def answer(self, packet: bytes, connection: Connection) -> bytes | Iterator[bytes] | None:
         """Return what to send, SERVFAIL where answering raised: one query pays, nobody else."""
-        served, limits = self._served, self.limits
-        ipv4 = client >> 32 == IPV4_PREFIX
-        served.counters["queries_tcp_ipv4" if ipv4 else "queries_tcp_ipv6"] += 1
-        snapshot, now, keepalive = served.snapshot, int(time()), round(10 * limits.idle_timeout)
+        served, now, keepalive = self._served, int(time()), self._keepalive
+        served.counters[connection.counted_as] += 1
         try:
-            zone = whole_zone(packet, client, snapshot, now, keepalive)
+            zone = whole_zone(packet, connection.client, served.snapshot, now, keepalive)
             if zone is not None:
-                return self._transfer(packet, client, zone)
-            return respond(packet, client, snapshot, getrandbits(64), MAX_TCP, now, keepalive)
+                return self._transfer(packet, zone)
+            respond = served.tcp_cache.respond
+            return respond(packet, connection.host, getrandbits(64), now, keepalive)
         except Exception as error:
             served.counters["dropped_failed"] += 1
             text = f"no answer over TCP could be made ({error!r}): query {packet[:512].hex()}"
             self._complain_answer.warning(log, text, self.loop.time())
             return servfail(packet)
 
-    def _transfer(
-        self, packet: bytes, client: int, zone: Iterator[bytes]
-    ) -> bytes | Iterator[bytes] | None:
+    def _transfer(self, packet: bytes, zone: Iterator[bytes]) -> bytes | Iterator[bytes] | None:
         """Return the messages of a transfer, or SERVFAIL, so that the secondary tries again."""
         under_way = sum(connection.transfer is not None for connection in self._by_idleness)
         if under_way >= MAX_TRANSFERS:
@@ -292,7 +289,7 @@ class TcpServer:
 
 def client_key(client: int) -> int:
     """Return what counts as one client: an IPv4 address, or a /64 of IPv6, which one host owns."""
-    return client if client >> 32 == IPV4_PREFIX else client >> 64 << 64
+    return client if is_ipv4(client) else client >> 64 << 64
 
 
 def _readable(sock: socket.socket) -> bool:

@@ -74,6 +74,9 @@ class Worker:
             log.error("the channel ended, a mistake of ours: %r", channel.exception())
         await self._drain()
         channel.cancel()
+        counters = self._served.counters
+        queries = sum(number for name, number in counters.items() if name.startswith("queries_"))
+        self._lifeline.say(f"queries {queries}")
 
     def _on_commit(self, settings: Mapping[str, Any]) -> None:
         """A new snapshot serves. With the first one the listeners start."""

@@ -1,11 +1,13 @@
 """Put responses together from pieces that are octets already."""
 
+from functools import lru_cache
 from struct import pack
 
 from .constants import AA, HEADER, OPCODE, QR, RD, TC
 from .query import Query
 
 
+@lru_cache(maxsize=1024)  # they are few, and made for every miss of the answer cache
 def head(packet_flags: int, rcode: int, *, authoritative: bool, questions: int = 1) -> bytes:
     """Return octets 2 to 5 of a response: flags and QDCOUNT, 0 or 1.
 

@@ -65,7 +65,7 @@ class Query:
     subnet: data of the Client Subnet option, not yet checked; None where there is none
     options: data of the first NSID, COOKIE and TCP keepalive option, by code; None: none of them
     serial: of the SOA that an IXFR query carries, what the client has; None: none
-    plain:  whether the packet is only a header, a question and at most an OPT without options
+    plain:  whether the packet is only a header, a question and at most an OPT
     """
 
     __slots__ = (
@@ -219,14 +219,17 @@ def _note_opt(packet: bytes, at: int, start: int, query: Query) -> bool:
     if packet[start] << 8 | packet[start + 1] != OPT or start != at + 1:
         return False
     query.edns = True
-    query.size = max(MIN_UDP, packet[start + 2] << 8 | packet[start + 3])
+    size = packet[start + 2] << 8 | packet[start + 3]
+    if size > MIN_UDP:
+        query.size = size
     query.dnssec_ok = bool(packet[start + 6] & 0x80)
     return True
 
 
 def _record(packet: bytes, at: int, query: Query) -> tuple[int, int, int]:
     """Return the offsets of a record's type and data, and of what comes behind it."""
-    start = _skip_name(packet, at, query)
+    is_root = at < len(packet) and not packet[at]  # as of every OPT
+    start = at + 1 if is_root else _skip_name(packet, at, query)
     data = start + 10
     if data > len(packet):
         raise BadQuery(FORMERR, query)
@@ -253,7 +256,6 @@ def _skip_name(packet: bytes, at: int, query: Query) -> int:
 
 def _options(packet: bytes, at: int, end: int, query: Query) -> None:
     """Read the options of OPT; those that we do not know are ignored (RFC 6891 section 6.1.2)."""
-    query.plain = False
     left = MAX_OPTIONS
     while at < end:
         data = at + 4

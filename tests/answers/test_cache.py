@@ -154,8 +154,8 @@ KEPT = [
     ("not our zone",              packet("www.example.net."),                 0),
     ("another class",             packet(qclass=3),                           0),
     ("a transfer",                packet(qtype=252),                          0),
-    ("client subnet",             packet(edns=(1232, 0), options=SUBNET),     0),
-    ("any option",                packet(edns=(1232, 0), options=b"\x00\x0c\x00\x00"), 0),
+    ("client subnet",             packet(edns=(1232, 0), options=SUBNET),     1),
+    ("any option",                packet(edns=(1232, 0), options=b"\x00\x0c\x00\x00"), 1),
     ("an opcode",                 packet(flags=0x2800),                       0),
     ("a response",                packet(flags=0x8000),                       0),
     ("garbage",                   b"\xff" * 40,                               0),
@@ -180,9 +180,8 @@ def test_a_flood_of_names_keeps_nothing():
     assert len(cache) == 0
 
 
-def test_filling_stops_at_a_bound(monkeypatch):
-    monkeypatch.setattr(module, "MAX_PREPARED", 3)
-    cache = AnswerCache(EXAMPLE)
+def test_filling_stops_at_a_bound():
+    cache = AnswerCache(EXAMPLE, bound=3)
     for qtype in list(range(300)) * 2:
         query = packet(qtype=qtype)
 

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gtmdns.answers import cookies as module
@@ -114,22 +114,21 @@ def test_who_is_remembered_costs_no_hash(monkeypatch):
     first = cookies.option(MINE, client, NOW)
     monkeypatch.setattr(module, "siphash24", None)
 
-    assert cookies.option(MINE, client, NOW + 10) == first
+    assert cookies.option(MINE, client, NOW) == first
+    assert cookies.option(first[4:], client, NOW + 10) == first
     assert cookies.option(first[4:], client, NOW + 1800) == first
-    assert len(cookies) == 1
+    assert len(cookies) == 2, "what was made, and that it is right"
 
 
-def test_a_good_cookie_of_another_worker_goes_before_what_is_remembered():
+def test_a_cookie_of_another_worker_costs_one_hash(monkeypatch):
     cookies = Cookies((SECRET,))
     client = client_number("192.0.2.1")
-    mine = cookies.option(MINE, client, NOW)
-    other = mine[:12] + server_part(NOW - 60)
-    forged = mine[:-1] + b"\xff"
+    other = MINE + server_part(NOW - 60)
+    first = cookies.option(other, client, NOW)
+    monkeypatch.setattr(module, "siphash24", None)
 
-    assert cookies.option(other[4:], client, NOW) == other
-    assert cookies.option(mine[4:], client, NOW) == mine
-    assert cookies.option(forged[4:], client, NOW) == mine
-    assert len(cookies) == 1
+    assert first[4:] == other
+    assert cookies.option(other, client, NOW + 1) == first
 
 
 def test_what_is_remembered_is_renewed_too():
@@ -139,6 +138,7 @@ def test_what_is_remembered_is_renewed_too():
 
     assert cookies.option(first[4:], client, NOW + 1801)[12:] == server_part(NOW + 1801)
     assert cookies.option(first[4:], client, NOW)[12:] == server_part(NOW), "the clock was set back"
+    assert cookies.option(MINE, client, NOW + 1)[12:] == server_part(NOW + 1)
 
 
 def test_the_memory_has_a_bound_and_forgets_the_oldest(monkeypatch):
@@ -151,6 +151,27 @@ def test_the_memory_has_a_bound_and_forgets_the_oldest(monkeypatch):
         assert len(cookies) <= 20
     monkeypatch.setattr(module, "siphash24", None)
     assert cookies.option((94).to_bytes(8), 94, NOW) == octets
+
+
+@settings(LAW, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"", *(server_part(NOW - age) for age in (0, 1, 1800, -300))]),
+            st.sampled_from([MINE, MINE[::-1]]),
+            st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+            st.integers(NOW - 2, NOW + 2) | st.sampled_from([NOW + 1801, NOW - 301]),
+        ),
+        max_size=12,
+    )
+)
+def test_the_memory_changes_no_answer(asked):
+    """Whatever was asked before, and when: what was made with a secret that only accepts too."""
+    cookies = Cookies((OLD, SECRET))
+    for theirs, mine, client, now in asked:
+        expected = Cookies((OLD, SECRET)).option(mine + theirs, client_number(client), now)
+
+        assert cookies.option(mine + theirs, client_number(client), now) == expected
 
 
 @LAW

@@ -322,7 +322,7 @@ def test_any_options_give_a_response_of_the_allowed_length(
     if not tcp:
         cache = AnswerCache(snapshot)
         assert [cache.respond(packet, EU, 7, NOW) for _ in range(2)] == [octets, octets]
-        assert len(cache) == 0 or not pairs
+        assert len(cache) <= 1, "kept like the question without options, if at all"
 
 
 SEED = dns.message.make_query(

@@ -195,12 +195,20 @@ def test_encoded_tables_are_the_same(table: RouteTable) -> None:
         assert again.find_with_scope(client(text)) == table.find_with_scope(client(text))
 
 
-def test_parts_make_the_table_again() -> None:
-    table = large_table()
-    again = RouteTable((), (), (), ())
+def test_a_table_is_read_where_its_octets_are() -> None:
+    columns = large_table().encode()
+    places = [(0, 0)]
+    for octets in columns:
+        places.append((-(-sum(places[-1]) // 8) * 8, len(octets)))
+    memory = bytearray(sum(places[-1]))
+    for octets, (at, size) in zip(columns, places[1:], strict=True):
+        memory[at : at + size] = octets
 
-    for column, octets in marshal.loads(marshal.dumps(list(table.parts(4_096)))):
-        assert len(octets) <= 4_096
-        again.extend(column, octets)
+    table = RouteTable.decode(
+        tuple(memoryview(memory).toreadonly()[at : at + size] for at, size in places[1:])
+    )
 
-    assert again.encode() == table.encode()
+    assert table.encode() == columns
+    assert table.find(V4 | 5_000_000) == 4 % 7
+    memory[places[2][0] : sum(places[2])] = bytes(places[2][1])  # the rules of IPv4
+    assert table.find(V4 | 5_000_000) == 0

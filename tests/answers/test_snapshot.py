@@ -2,6 +2,7 @@
 
 import gc
 import marshal
+import mmap
 import weakref
 from ipaddress import ip_network
 from typing import Any
@@ -327,3 +328,18 @@ def test_nodes_with_equal_entries_share_them():
     assert third is not None
     assert first.types is second.types
     assert (first.types, third.types) == (types[0], types[2])
+
+
+def test_release_lets_mapped_columns_go_in_slices_that_stay_readable(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "FORGET_STEP", 4096)
+    content = bytes(range(256)) * 50
+    (tmp_path / "columns").write_bytes(content)
+    with (tmp_path / "columns").open("rb") as file:
+        columns = memoryview(
+            mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        )
+    snapshot = SnapshotBuilder(1, Settings(), columns).finish()
+    assert bytes(columns) == content
+
+    assert len(list(snapshot.release())) == 4
+    assert bytes(columns) == content

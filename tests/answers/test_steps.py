@@ -8,7 +8,8 @@ import pytest
 from gtmdns.answers import answer as tags
 from gtmdns.answers.answer import Fixed, leaf
 from gtmdns.answers.cache import AnswerCache, client_number
-from gtmdns.answers.responder import MAX_KEPT, prepare, respond
+from gtmdns.answers.prepared import MAX_KEPT
+from gtmdns.answers.responder import prepare, respond
 from gtmdns.answers.snapshot import Snapshot
 from gtmdns.wire.constants import SERVFAIL
 from gtmdns.wire.query import parse_query

@@ -47,10 +47,14 @@ def test_peers(sender: str) -> None:
         "0.3",
     ]
 
-    costs = json.loads(run("bench/peers.py", *words, "--sender", sender, "--json"))
+    found = json.loads(run("bench/peers.py", *words, "--sender", sender, "--json"))
 
-    assert set(costs) == {"weighted", "missing+edns"}
-    assert all(0 < cost["gtmdns"] < 1000 for cost in costs.values())
+    assert set(found["samples"]) == {"weighted", "missing+edns"}
+    for by in found["samples"].values():
+        [(cost, rate)] = by["gtmdns"]
+        assert 0 < cost < 1000
+        assert rate > 0
+    assert found["traits"]["gtmdns"] == {"cookie": "given", "subnet": True, "octets": 61}
 
 
 def test_verdicts() -> None:

@@ -43,6 +43,7 @@ def become(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[dict[str, Any]
 def test_what_the_file_says(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, control = become(monkeypatch, str(config))
 
+    assert settings.pop("loaded") is not None
     assert settings == {
         "listen": ["127.0.0.1:5399"],
         "workers": 2,

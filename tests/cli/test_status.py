@@ -12,7 +12,8 @@ WHOLE: dict[str, Any] = {
     "uptime": 61.2,
     "configuration": {"path": "/etc/[gtmdns].yaml", "generation": 4, "last_error": None},
     "workers": [
-        {"number": 0, "pid": 77, "generation": 4, "tcp_connections": 2, "path": "compiled"}
+        {"number": 0, "pid": 77, "generation": 4, "tcp_connections": 2, "path": "compiled"},
+        {"number": 1, "pid": 78, "generation": 4, "tcp_connections": 0, "path": "pure"},
     ],
     "isolated": False,
     "isolated_because": None,
@@ -58,7 +59,8 @@ def test_people_see_all_of_it() -> None:
     told = lines(result.stdout)
     for words in (
         "gtmdns 0.1.0, up 61 s, generation 4 of /etc/[gtmdns].yaml",
-        "worker 0: process 77, generation 4, 2 TCP connections, compiled path",
+        "worker 0: process 77, generation 4, 2 TCP connections, answering by the compiled path",
+        "worker 1: process 78, generation 4, 0 TCP connections, answering by the pure path",
         "home ipv4 1/2 2 needed",
         "192.0.2.1 down no 11-22 00:00:01 timeout",
         "192.0.2.2 up yes (30% of its weight)",

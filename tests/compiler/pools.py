@@ -24,7 +24,7 @@ from gtmdns.config.model import (
     Weights,
 )
 from gtmdns.config.targets import parse_target
-from gtmdns.control.shares import shares_of
+from gtmdns.explain.shares import shares_of
 from gtmdns.health.condition import WELL, Condition
 
 ADDRESSES = {

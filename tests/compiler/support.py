@@ -3,7 +3,7 @@
 Nothing here reads a GeoIP database: regions are networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_ntop
@@ -30,8 +30,12 @@ from gtmdns.answers.choice import AliasTable
 from gtmdns.answers.responder import respond
 from gtmdns.answers.snapshot import Settings, Snapshot, SnapshotBuilder
 from gtmdns.compiler.build import Compiled, compile_config
+from gtmdns.compiler.decide import NOT_HELD
+from gtmdns.compiler.plan import AnswerSpec
 from gtmdns.config.load import Loaded, load
 from gtmdns.config.mistakes import BadConfig
+from gtmdns.control.publication import Change, Publication
+from gtmdns.health.condition import Conditions
 
 NOW = 1_800_000_000  # Unix time of every compilation here
 LAW = settings(deadline=None, derandomize=True, max_examples=300)  # the same examples each time
@@ -106,6 +110,27 @@ def section(rrsets: "list[dns.rrset.RRset]") -> list[str]:
 
 def rcode(response: dns.message.Message) -> str:
     return dns.rcode.to_text(response.rcode())
+
+
+# A publication, brought to other conditions
+
+
+def refresh(
+    publication: Publication,
+    pools: Iterable[str],
+    conditions: Conditions,
+    held: Callable[[AnswerSpec], Container[str]] = lambda spec: NOT_HELD,
+) -> list[Change]:
+    """Decide anew what looks at `pools`; keep and return the answers that are different."""
+    decider = publication.decider(conditions)
+    changes = []
+    for number in sorted({number for pool in pools for number in publication.specs_by_pool[pool]}):
+        spec = publication.plan.specs[number]
+        outcome = decider.decide(spec.target, spec.family, spec.when_all_down, held(spec))
+        change = publication.settle(number, outcome)
+        if change is not None:
+            changes.append(change)
+    return changes
 
 
 # Shares, counted from what a worker holds

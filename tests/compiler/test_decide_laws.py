@@ -20,7 +20,7 @@ from gtmdns.config.model import (
     Weights,
     WhenAllDown,
 )
-from gtmdns.control.shares import shares_of
+from gtmdns.explain.shares import shares_of
 from gtmdns.health.condition import Conditions
 from tests.compiler.pools import ADDRESS_TARGETS, ADDRESSES, DEAD, FAMILIES, POOLS, draws, usable
 from tests.compiler.support import LAW

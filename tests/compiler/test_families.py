@@ -4,7 +4,7 @@ import pytest
 
 from gtmdns.control.publication import Publication
 from gtmdns.health.condition import WELL, Condition
-from tests.compiler.support import ask, compile_text, rcode, section, with_records
+from tests.compiler.support import ask, compile_text, rcode, refresh, section, with_records
 
 DOWN = Condition(usable=False)
 SECTIONS = """
@@ -64,7 +64,7 @@ def lose(publication: Publication, *addresses: str) -> None:
         name: tuple(DOWN if e.address in addresses else WELL for e in pool.endpoints)
         for name, pool in publication.plan.pools.items()
     }
-    publication.refresh(publication.plan.pools, conditions)
+    refresh(publication, publication.plan.pools, conditions)
 
 
 FOUR, SIX, DUAL4, DUAL6 = "192.0.2.4", "2001:db8::6", "192.0.2.46", "2001:db8::46"

@@ -12,6 +12,7 @@ from tests.compiler.support import (
     ask,
     compile_text,
     mistakes_in,
+    refresh,
     section,
     with_records,
 )
@@ -40,7 +41,7 @@ def lose(publication: Publication, *addresses: str) -> None:
         name: tuple(DOWN if e.address in addresses else WELL for e in pool.endpoints)
         for name, pool in publication.plan.pools.items()
     }
-    publication.refresh(publication.plan.pools, conditions)
+    refresh(publication, publication.plan.pools, conditions)
 
 
 def told(publication: Publication, between: str, rtype: str = "A") -> list[str]:

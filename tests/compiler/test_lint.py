@@ -207,6 +207,33 @@ def test_a_name_that_a_deeper_zone_answers(record: str, warned: bool) -> None:
     )
 
 
+BOTH = """
+zones:
+  a.test: {nameservers: {ns1: [192.0.2.53]}, contact: a@a.test, transfer_to: [192.0.2.54]SAID}
+  sub.a.test: {nameservers: {ns1: [192.0.2.53]}, contact: a@a.test}
+  b.sub.a.test: {nameservers: {ns1: [192.0.2.53]}, contact: a@a.test}
+"""
+MISSING = "no NS records for sub.a.test, a zone of its own: secondaries will deny its names"
+
+
+@pytest.mark.parametrize(
+    ("said", "warned"),
+    [
+        ("", True),
+        (", records: {other: {NS: ns1}, www.sub: {NS: ns1}}", True),
+        (", records: {sub: {NS: ns1.sub}, ns1.sub: {A: 192.0.2.53}}", False),
+        (", records: {SUB: {TYPE2: '\\# 5 036e733100'}}", False),
+    ],
+    ids=["not", "others alone", "delegated", "as TYPE2"],
+)
+def test_a_deeper_zone_that_secondaries_do_not_hear_of(said: str, warned: bool) -> None:
+    """One that they do not get, and that other servers have by this configuration, is as it may."""
+    found = warnings(BOTH.replace("SAID", said))
+    alone = warnings(BOTH.replace("SAID", said).replace("transfer_to: [192.0.2.54]", "ttl: 60"))
+
+    assert ([MISSING in warning for warning in found], alone) == ([True] * warned, [])
+
+
 def test_a_region_that_no_database_can_give(tmp_path: Path) -> None:
     write_mmdb(tmp_path / "countries.mmdb", {"203.0.113.0/24": {"country_code": "CN"}})
     path = tmp_path / "gtmdns.yaml"

@@ -16,7 +16,6 @@ from gtmdns.compiler.nearest import (
     Sites,
     distance_km,
     in_order,
-    nearest_facts,
     order_of,
     sites_of,
 )
@@ -354,30 +353,3 @@ def test_a_table_has_a_largest_number_of_orders(monkeypatch: pytest.MonkeyPatch)
 
     assert caught.value.index == 1
     assert MAX_RULE == 65_531
-
-
-# --- for people -------------------------------------------------------------------------------------
-
-
-def test_why_a_client_gets_its_order() -> None:
-    target = target_of([{"nearest": ["none", "f", ["b", "h"], "h"]}, "b"])
-
-    told = nearest_facts(client("2002:73ec:1::"), target, POOLS, ["builtin"])
-
-    assert told["place"] == {"latitude": 30.5, "longitude": 120.0, "by": "subdivision CN-ZJ"}
-    [members] = told["nearest"]
-    assert [member["pools"] for member in members] == [["h"], ["b", "h"], ["f"], ["none"]]
-    for member, site in zip(members, (HANGZHOU, BEIJING, FRANKFURT), strict=False):
-        assert member["distance_km"] == pytest.approx(apart((30.5, 120.0), site), abs=0.06)
-    assert members[-1]["distance_km"] is None
-
-
-def test_a_client_that_is_nowhere() -> None:
-    told = nearest_facts(
-        client("192.0.2.1"), target_of({"nearest": ["f", "h"]}), POOLS, ["builtin"]
-    )
-
-    assert told == {
-        "place": None,
-        "nearest": [[{"pools": ["f"], "distance_km": None}, {"pools": ["h"], "distance_km": None}]],
-    }

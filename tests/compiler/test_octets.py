@@ -16,7 +16,7 @@ from gtmdns.compiler.octets import Tags, answer_of, hash_key
 from gtmdns.compiler.outcome import Outcome
 from gtmdns.compiler.plan import AnswerSpec
 from gtmdns.config.model import PoolRef, Target, TtlRange
-from gtmdns.control.shares import shares_of
+from gtmdns.explain.shares import shares_of
 from tests.compiler.pools import (
     ADDRESS_TARGETS,
     ADDRESSES,

@@ -25,7 +25,7 @@ from gtmdns.config.model import (
     TtlRange,
     Weights,
 )
-from gtmdns.control.shares import shares_of
+from gtmdns.explain.shares import shares_of
 from gtmdns.health.condition import WELL, Condition, Conditions
 
 HALF = Fraction(1, 2)

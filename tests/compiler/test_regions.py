@@ -9,8 +9,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gtmdns.compiler.geodata import BadDatabase, builtin_databases, client_of
-from gtmdns.compiler.regions import Route, TooManyLines, compile_routes, regions_of
+from gtmdns.compiler.geodata import (
+    BadDatabase,
+    Facts,
+    builtin_databases,
+    client_facts,
+    client_of,
+)
+from gtmdns.compiler.regions import Route, TooManyLines, compile_routes, reasons_of
 from tests.compiler.judge import (
     Judge,
     Network,
@@ -80,6 +86,13 @@ def is_literal(network: Network) -> bool:
     )
 
 
+def reasons(number: int, regions: dict[str, Region], files: Any) -> dict[str, list[str]]:
+    """Return what puts a client in each region that holds it."""
+    facts = Facts(**client_facts(client_of(number), files))
+    found = {name: reasons_of(client_of(number), facts, one) for name, one in regions.items()}
+    return {name: by for name, by in found.items() if by}
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
@@ -118,7 +131,7 @@ def test_rules_and_scopes_are_those_of_the_judge(
         rule, scope = table.find_with_scope(number)
         assert table.find(number) == rule == judge.rule(number), plain(number)
         assert is_shortest(judge, number, rule, scope, found), (plain(number), scope)
-        assert set(regions_of(number, regions, files)) >= {*route[rule : rule + 1]}
+        assert set(reasons(number, regions, files)) >= {*route[rule : rule + 1]}
 
 
 # --- plain cases ------------------------------------------------------------------------------------
@@ -296,7 +309,7 @@ def test_why_a_client_is_in_a_region() -> None:
         "asia": Region(continents=("AS",), countries=("CN", "JP")),
     }
 
-    assert regions_of(client("2002:73ec:1::"), regions, ["builtin"]) == {
+    assert reasons(client("2002:73ec:1::"), regions, ["builtin"]) == {
         "office": ["network ::ffff:73ec:0/112"],
         "zj-telecom": ["subdivision CN-ZJ", "ISP telecom"],
         "asia": ["continent AS", "country CN"],

@@ -7,7 +7,7 @@ import pytest
 from gtmdns.compiler.resolved import with_addresses
 from gtmdns.control.publication import Publication
 from gtmdns.health.condition import WELL, Condition
-from tests.compiler.support import ask, compile_text, rcode, section, with_records
+from tests.compiler.support import ask, compile_text, rcode, refresh, section, with_records
 
 POOLS = """
 pools:
@@ -42,7 +42,7 @@ def told(publication: Publication, owner: str, rtype: str) -> list[str] | str:
 def follow(publication: Publication, resolved: Any, **conditions: Any) -> None:
     publication.resolved = resolved
     well = {name: (WELL,) * len(p.endpoints) for name, p in publication.plan.pools.items()}
-    publication.refresh(publication.plan.pools, {**well, **conditions})
+    refresh(publication, publication.plan.pools, {**well, **conditions})
 
 
 # fmt: off

@@ -9,7 +9,14 @@ from gtmdns.answers.responder import respond
 from gtmdns.config.model import TtlRange
 from gtmdns.control.publication import Publication
 from gtmdns.health.condition import WELL, Condition
-from tests.compiler.support import ask, compile_text, mistakes_in, snapshot_of, with_records
+from tests.compiler.support import (
+    ask,
+    compile_text,
+    mistakes_in,
+    refresh,
+    snapshot_of,
+    with_records,
+)
 
 SECTIONS = """
 regions: {east: {networks: [203.0.113.0/24]}}
@@ -107,7 +114,7 @@ def test_an_answer_by_network_is_kept_for_the_network_alone(compiled: Any) -> No
     assert scope("plain", "198.51.100.0") == 0
     assert scope("spare", "198.51.100.0") == 0
     down = Condition(usable=False)
-    publication.refresh(["hash"], {"hash": (down, WELL, down, WELL), "plain": (WELL,) * 3})
+    refresh(publication, ["hash"], {"hash": (down, WELL, down, WELL), "plain": (WELL,) * 3})
     assert scope("hash", "198.51.100.0") == 0
 
 

@@ -16,7 +16,9 @@ import dns.query
 import dns.rcode
 
 from tests.conformance.back_ends import BackEnds
-from tests.conformance.server import Server, eventually, free_port, fresh, serving
+from tests.conformance.ports import free_port
+from tests.conformance.server import Server, fresh, serving
+from tests.conformance.waiting import eventually
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 DAY = 86_400

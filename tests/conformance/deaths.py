@@ -9,7 +9,9 @@ from typing import Any
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Asked, Load, Plan
-from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
+from tests.conformance.ports import free_port
+from tests.conformance.server import Server, fresh, serving
+from tests.conformance.waiting import Late, eventually
 
 BATCH = 64  # queries that a worker reads in one go; a killed one takes at most these with it
 BACK_IN = 1.0  # seconds from a worker's death until its successor answers

@@ -35,43 +35,16 @@ from tests.conformance.generated import (
     text,
     write_config,
 )
+from tests.conformance.ports import free_port
 from tests.conformance.resolving import running
-from tests.conformance.server import free_port
+from tests.conformance.settings import KNOT_SERVER, NSD_SERVER
 
 HOST = "127.0.1.60"
 CLIENT = 0xFFFF_7F00_0001
 
-NSD = """
-server:
-  ip-address: {host}@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  pidfile: "{folder}/nsd.pid"
-  database: ""
-  xfrdfile: "{folder}/xfrd"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zonelist"
-  minimal-responses: yes
-  round-robin: no
-remote-control:
-  control-enable: no
-"""
-
-KNOT = """
-server:
-  rundir: "{folder}"
-  listen: {host}@{port}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-database:
-  storage: "{folder}"
-log:
-  - target: stderr
-    any: warning
-template:
+KNOT = (
+    KNOT_SERVER
+    + """template:
   - id: default
     storage: "{folder}"
     zonefile-sync: -1
@@ -79,6 +52,7 @@ template:
     semantic-checks: off
 zone:
 """
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +66,9 @@ class Peer:
     words: tuple[str, ...]  # of its command line, before the configuration file
 
 
-NSD_PEER = Peer("NSD", "nsd", NSD, 'zone:\n  name: "{apex}"\n  zonefile: {file}\n', ("-d", "-c"))
+NSD_PEER = Peer(
+    "NSD", "nsd", NSD_SERVER, 'zone:\n  name: "{apex}"\n  zonefile: {file}\n', ("-d", "-c")
+)
 KNOT_PEER = Peer("Knot", "knotd", KNOT, '  - domain: "{apex}"\n    file: "{file}"\n', ("-c",))
 PEERS = (NSD_PEER, KNOT_PEER)
 

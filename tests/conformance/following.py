@@ -15,7 +15,9 @@ from pathlib import Path
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Load, Outcome, Plan
-from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
+from tests.conformance.ports import free_port
+from tests.conformance.server import Server, fresh, serving
+from tests.conformance.waiting import Late, eventually
 
 ONE, TWO, THREE, FOUR, SPARE = (f"127.0.9.{number}" for number in range(1, 6))
 WWW, CHAIN, AMONG = "www.gtm.test", "chain.gtm.test", "among.gtm.test"

@@ -6,7 +6,8 @@ import dns.flags
 import dns.message
 
 from tests.conformance.load import Plan, run_load
-from tests.conformance.server import Late, Server, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import Late
 
 ADDRESSES, ENDPOINTS, NAMES = 1000, 5000, 1000
 SMALL = "small.gtm.test"

@@ -26,7 +26,8 @@ from typing import Any, Self
 import dns.message
 import dns.rcode
 
-from tests.conformance.server import PYTHON, ROOT, Late
+from tests.conformance.server import PYTHON, ROOT
+from tests.conformance.waiting import Late
 
 SO_TIMESTAMPNS = 35  # Linux, asm-generic/socket.h; Python has no name for it
 STAMP = struct.Struct("qq")
@@ -123,9 +124,6 @@ class Outcome:
         """Return the latency in seconds that this share of the answers stayed below."""
         all_of_them = sorted(r - s for s, r in zip(self.sent, self.received, strict=True) if r)
         return all_of_them[min(len(all_of_them) - 1, int(share * len(all_of_them)))]
-
-    def answers_with(self, address: str) -> list[Asked]:
-        return [asked for asked in self if address in asked.answer.split()]
 
     def __str__(self) -> str:
         return (

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests.conformance.back_ends import BackEnds, Connection
 from tests.conformance.load import Outcome, Plan, run_load
-from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
+from tests.conformance.ports import free_port
+from tests.conformance.server import Server, fresh, serving
+from tests.conformance.waiting import Late, eventually
 
 NAME, STATIC = "www.gtm.test", "static.gtm.test"
 PROBES_AT_ONCE = 1000  # and so many descriptors, at most

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.conformance.load import Asked, Load, Outcome, Plan
-from tests.conformance.server import Late, Process, Server, eventually
+from tests.conformance.processes import Process
+from tests.conformance.server import Server
+from tests.conformance.waiting import Late, eventually
 
 NAMES = ["one.gtm.test", "both.gtm.test", "fixed.gtm.test", "drawn.gtm.test"]
 ADDRESSES_OF = {"one.gtm.test": 1, "both.gtm.test": 2, "fixed.gtm.test": 2, "drawn.gtm.test": 1}

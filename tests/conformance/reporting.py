@@ -64,7 +64,7 @@ MASTER_FILES = {
 @contextmanager
 def scene(folder: Path) -> Iterator[Server]:
     """Run NSD as everything above the zone, and the server for it."""
-    conf = NSD_SERVER.format(host=PARENT_HOST, folder=folder)
+    conf = NSD_SERVER.format(host=PARENT_HOST, port=53, folder=folder)
     soa = f"$TTL 300\n@ SOA ns.{ZONE}. hostmaster.{ZONE}. 1 3600 900 604800 300\n"
     for number, (apex, records) in enumerate(MASTER_FILES.items()):
         (folder / f"zone{number}").write_text(soa + records)

@@ -12,7 +12,9 @@ import dns.exception
 import dns.message
 import dns.query
 
-from tests.conformance.server import eventually, free_port
+from tests.conformance.ports import free_port
+from tests.conformance.settings import NSD_SERVER
+from tests.conformance.waiting import eventually
 
 PARENT_HOST, CHILD_HOST = "127.0.1.10", "127.0.1.53"
 ZONE, CHILD = "example.com", "gtm.example.com"
@@ -37,23 +39,6 @@ ns   A    {PARENT_HOST}
 www  CNAME www.{CHILD}.
 {CHILD}.      NS  ns1.{CHILD}.
 ns1.{CHILD}.  A   {CHILD_HOST}
-"""
-
-# What NSD is told in every scene here; zones follow.
-NSD_SERVER = """
-server:
-  ip-address: {host}@53
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  pidfile: "{folder}/nsd.pid"
-  database: ""
-  xfrdfile: "{folder}/xfrd"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zonelist"
-remote-control:
-  control-enable: no
 """
 
 NSD = (
@@ -195,7 +180,7 @@ def resolver(folder: Path, kind: Kind) -> Iterator[int]:
     home.mkdir()
     (nsd / "zone").write_text(MASTER_FILE)
     (nsd / "root").write_text(ROOT_FILE)
-    (nsd / "conf").write_text(NSD.format(host=PARENT_HOST, folder=nsd, zone=ZONE))
+    (nsd / "conf").write_text(NSD.format(host=PARENT_HOST, port=53, folder=nsd, zone=ZONE))
     (home / "hints").write_text(HINTS)
     (home / "conf").write_text(
         kind.conf.format(

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,12 +15,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -29,86 +27,18 @@ import dns.query
 import dns.rdatatype
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.conformance.ports import free_port, is_free
+from tests.conformance.processes import MARK, Process, processes_of
+from tests.conformance.waiting import PATIENCE, eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
-MARK = "GTMDNS_TEST_SERVER"
-PATIENCE = 20.0  # seconds until something that must happen has to have happened
 STOPS_IN = 2.0  # seconds from SIGTERM to the end, at most
-
-Value = TypeVar("Value")
-
-
-def eventually(condition: Callable[[], Value], what: str, seconds: float = PATIENCE) -> Value:
-    """Return the first true value of `condition`; fail when the time is over."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"after {seconds:g} s still not: {what}"
-        time.sleep(0.01)
 
 
 def fresh(folder: Path) -> Path:
     """Return a new folder inside `folder`, so that a second try finds nothing of the first."""
     return Path(tempfile.mkdtemp(dir=folder))
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that is free for UDP and TCP."""
-    for _ in range(50):
-        with socket.create_server((host, 0)) as tcp:
-            port: int = tcp.getsockname()[1]
-            if is_free(host, port, tcp_too=False):
-                return port
-    raise AssertionError(f"no port is free on {host}")
-
-
-def is_free(host: str, port: int, tcp_too: bool = True) -> bool:
-    """Binding without SO_REUSEPORT fails as long as any process has a socket there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        try:
-            udp.bind((host, port))
-            if tcp_too:
-                socket.create_server((host, port)).close()
-        except OSError:
-            return False
-    return True
-
-
-@dataclass(frozen=True)
-class Process:
-    """What the kernel tells of one process."""
-
-    pid: int
-    role: str  # "parent", "control", "worker 0", "loader", "other"
-
-    @property
-    def rss(self) -> int:
-        """Resident memory in octets."""
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-    @property
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
-
-    @property
-    def threads(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/task"))
-
-
-def role_of(words: Sequence[str]) -> str:
-    """Return what a command line is in a server."""
-    modules = {
-        "gtmdns.control": "control",
-        "gtmdns.control.loader": "loader",
-        "gtmdns.serve": "parent",
-    }
-    module = words[words.index("-m") + 1] if "-m" in words else ""
-    if module == "gtmdns.serve.worker":
-        return f"worker {words[words.index('--number') + 1]}"
-    return modules.get(module, "other")
 
 
 class Server:
@@ -227,21 +157,7 @@ class Server:
 
     def processes(self) -> list[Process]:
         """Return every living process of this server."""
-        mark = f"{MARK}={self._mark}".encode()
-        found = []
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit():
-                continue
-            try:
-                if mark not in (folder / "environ").read_bytes().split(b"\0"):
-                    continue
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
-                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-            if state not in "ZX":
-                found.append(Process(int(folder.name), role_of(words)))
-        return sorted(found, key=lambda process: process.role)
+        return processes_of(self._mark)
 
     def process(self, role: str) -> Process:
         """Return the living process of a role; wait for one that is being started again."""
@@ -364,44 +280,3 @@ def run(*words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]
         [PYTHON, "-m", "gtmdns", *words], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-
-
-class Machine:
-    """How busy the machine was since this object was made: a reason to try a timing again, once."""
-
-    def __init__(self) -> None:
-        self._before = self._read()
-
-    @staticmethod
-    def _read() -> list[int]:
-        return [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-
-    def __str__(self) -> str:
-        ticks = [now - then for now, then in zip(self._read(), self._before, strict=True)]
-        total = max(1, sum(ticks))
-        idle = 100 * (ticks[3] + ticks[4]) / total
-        return f"{idle:.0f} % idle, {100 * ticks[7] / total:.1f} % stolen, load {os.getloadavg()[0]:.1f}"
-
-    @property
-    def busy(self) -> bool:
-        """Other work kept ours waiting: more to do than processors, little idle, or time stolen."""
-        ticks = [now - then for now, then in zip(self._read(), self._before, strict=True)]
-        total = max(1, sum(ticks))
-        idle, stolen = (ticks[3] + ticks[4]) / total, ticks[7] / total
-        return os.getloadavg()[0] > len(os.sched_getaffinity(0)) or idle < 0.2 or stolen > 0.01
-
-
-class Late(AssertionError):
-    """Something happened in the end, but after its time."""
-
-
-def in_time(measure: Callable[[], Value]) -> Value:
-    """Run `measure`; where it raises Late on a busy machine, say so and run it once more."""
-    machine = Machine()
-    try:
-        return measure()
-    except Late as late:
-        if not machine.busy:
-            raise
-        print(f"too late on a busy machine ({machine}), measured once more: {late}")
-    return measure()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tests.conformance.back_ends import BackEnds
 from tests.conformance.load import Load, Outcome, Plan, run_load
+from tests.conformance.ports import free_port
 from tests.conformance.probing import CHECKED, CONFIG, NAME, STATIC, addresses, all_are
-from tests.conformance.server import Late, Server, eventually, free_port, fresh, serving
+from tests.conformance.server import Server, fresh, serving
 from tests.conformance.shares import Flows, flows
+from tests.conformance.waiting import Late, eventually
 
 QUICK = 0.005  # seconds: 99 of 100 answers may always take so long, on a machine of two cores
 MORE = 1.2  # times: how much slower the p99 may be

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.conformance.back_ends import HUGE, BackEnds
+from tests.conformance.ports import free_port
 from tests.conformance.probing import (
     CHECKED,
     CONFIG,
@@ -20,7 +21,8 @@ from tests.conformance.probing import (
     addresses,
     all_are,
 )
-from tests.conformance.server import Late, eventually, free_port, fresh, in_time, serving
+from tests.conformance.server import fresh, serving
+from tests.conformance.waiting import Late, eventually, in_time
 from tests.health.servers import Authority
 
 INTERVAL, TIMEOUT = 0.6, 0.3

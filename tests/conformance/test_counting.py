@@ -12,7 +12,8 @@ import pytest
 
 from tests.conformance.load import Plan, run_load
 from tests.conformance.reloading import config
-from tests.conformance.server import Server, eventually, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import eventually
 
 FLOOD = 30_000  # queries: several times what the buffers of two stopped workers hold
 

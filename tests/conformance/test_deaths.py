@@ -7,7 +7,8 @@ import pytest
 
 from tests.conformance.deaths import kill_control, kill_workers
 from tests.conformance.reloading import NAMES, config
-from tests.conformance.server import Server, in_time, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import in_time
 
 
 @pytest.fixture(scope="module")

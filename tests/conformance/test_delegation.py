@@ -21,8 +21,9 @@ from tests.conformance.resolving import (
     reason_to_skip,
     resolver,
 )
-from tests.conformance.server import Server, eventually, serving
+from tests.conformance.server import Server, serving
 from tests.conformance.shares import assert_shares
+from tests.conformance.waiting import eventually
 
 ONE, TWO = "10.0.0.1", "10.0.0.2"
 TEXTS = [f"{number:03}" + "x" * 200 for number in range(20)]  # together far beyond 1232 octets

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.conformance.following import follow
-from tests.conformance.server import in_time
+from tests.conformance.waiting import in_time
 
 
 def test_answers_follow_the_back_ends(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.conformance.server import Server, eventually, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import eventually
 
 CONFIG = """
 geoip: {databases: []}

@@ -19,7 +19,8 @@ from tests.conformance.reloading import (
     serves,
     settled,
 )
-from tests.conformance.server import Server, eventually, in_time, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import eventually, in_time
 
 NOTICED_IN = 10.0  # seconds: a look each second, half a second to settle, a load on a busy machine
 

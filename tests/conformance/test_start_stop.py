@@ -9,16 +9,8 @@ import pytest
 
 from tests.conformance.load import Load, Plan
 from tests.conformance.reloading import NAMES, config, number_of
-from tests.conformance.server import (
-    PATIENCE,
-    STOPS_IN,
-    Late,
-    Server,
-    eventually,
-    fresh,
-    in_time,
-    serving,
-)
+from tests.conformance.server import STOPS_IN, Server, fresh, serving
+from tests.conformance.waiting import PATIENCE, Late, eventually, in_time
 
 REFUSED_IN = 2.0  # seconds until a broken configuration has ended the start
 BROKEN = config(0).replace("contact:", "kontact:")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.conformance.server import in_time
 from tests.conformance.storming import agree, thresholds
+from tests.conformance.waiting import in_time
 
 
 def test_workers_agree_on_health_while_they_are_killed(tmp_path: Path) -> None:

@@ -17,8 +17,11 @@ import dns.zone
 import pytest
 
 from tests.conformance.differing import Peer, shown
+from tests.conformance.ports import free_port
 from tests.conformance.resolving import running
-from tests.conformance.server import Server, eventually, free_port, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.settings import KNOT_SERVER, NSD_SERVER
+from tests.conformance.waiting import eventually
 
 APEX = "moving.test"
 NAMES = 3000
@@ -57,22 +60,8 @@ ASKED = [
 
 NSD = Peer(
     "NSD", "nsd",
-    """
-server:
-  ip-address: 127.0.0.1@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  pidfile: "{folder}/nsd.pid"
-  database: ""
-  xfrdfile: "{folder}/xfrd"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zonelist"
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-zone:
+    NSD_SERVER
+    + """zone:
   name: moving.test
   request-xfr: {request} 127.0.0.1@{primary} NOKEY
   max-refresh-time: 1
@@ -83,19 +72,8 @@ zone:
 )  # fmt: skip
 KNOT = Peer(
     "Knot", "knotd",
-    """
-server:
-  rundir: "{folder}"
-  listen: 127.0.0.1@{port}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-database:
-  storage: "{folder}"
-log:
-  - target: stderr
-    any: warning
-remote:
+    KNOT_SERVER
+    + """remote:
   - id: primary
     address: 127.0.0.1@{primary}
 zone:
@@ -163,6 +141,8 @@ def test_dig_gets_it_and_a_steered_zone_not(server: Server) -> None:
     whole = dig(APEX, "AXFR")
     assert f"XFR size: {NAMES + 21} records (messages " in whole
     assert whole.count("SOA") == 2
+    assert dig("MOVING.Test", "AXFR").lower().count("in\ttxt") == NAMES + 1  # RFC 4343
+    assert f"XFR size: {NAMES + 21} records" in dig("MOVING.Test", "AXFR")
     assert "Transfer failed" in dig("kept.test", "AXFR")
     assert "Transfer failed" in dig(APEX, "AXFR", "-b", "127.0.0.2")
 
@@ -176,7 +156,9 @@ def test_a_secondary_of_another_make_answers_the_same(
     port = free_port()
     conf = tmp_path / "conf"
     conf.write_text(
-        peer.conf.format(folder=tmp_path, port=port, primary=server.port, request="AXFR")
+        peer.conf.format(
+            folder=tmp_path, host="127.0.0.1", port=port, primary=server.port, request="AXFR"
+        )
     )
 
     with running([peer.program, *peer.words, str(conf)], tmp_path / "log", ("127.0.0.1", port)):

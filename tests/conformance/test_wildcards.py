@@ -17,8 +17,8 @@ from gtmdns.compiler.build import compile_config
 from gtmdns.config.load import load
 from tests.compiler.support import NOW, snapshot_of
 from tests.conformance.differing import CLIENT, HOST, PEERS, Asked
+from tests.conformance.ports import free_port
 from tests.conformance.resolving import running
-from tests.conformance.server import free_port
 
 # RFC 4592 section 2.2.1; its wildcard's NS at subdel are elsewhere. Behind it what section 4 tells.
 ZONE = """\

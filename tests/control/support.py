@@ -22,6 +22,7 @@ from gtmdns.control import control as control_module
 from gtmdns.control.control import Control
 from gtmdns.control.load import LoadReport, load_kept
 from gtmdns.control.loader import frames_of, mistakes_from
+from gtmdns.control.state import State, state_text, write_text
 from gtmdns.health.monitor import Monitor
 from gtmdns.health.probes import ProbeResult
 from gtmdns.serve.frames import Decoder, Frame, encode
@@ -85,6 +86,10 @@ async def load_here(config: Path, serials: Mapping[str, tuple[str, int]], keep: 
     )
 
 
+def write_state(folder: Path, state: State) -> None:
+    write_text(folder, state_text(state))
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(dedent(text).lstrip("\n"))
     return path
@@ -114,6 +119,12 @@ async def controlled(
             yield control, endpoints
         finally:
             await control.stop()
+
+
+def has_followed(control: Control) -> bool:
+    """Return whether the answers follow all that has changed."""
+    steering = control.steering
+    return not (steering._dirt.is_set() or steering._busy.locked())
 
 
 class FakeWorker:

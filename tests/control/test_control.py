@@ -16,6 +16,7 @@ from tests.control.support import (
     Endpoints,
     FakeWorker,
     controlled,
+    has_followed,
     until,
 )
 
@@ -92,7 +93,7 @@ def test_verdicts_of_one_moment_are_one_change(tmp_path: Path) -> None:
     async def test(control: Control, endpoints: Endpoints) -> None:
         steering = control.steering
         await until(lambda: all(s.last for s in control.monitor.standings().values()), "verdicts")
-        await until(lambda: not steering.is_behind(), "they are in the answers")
+        await until(lambda: has_followed(control), "they are in the answers")
         looked: list[list[str]] = []
         look_at = steering._look_at
 

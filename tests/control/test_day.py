@@ -21,7 +21,7 @@ from gtmdns.config.model import Endpoint, Minimum, Pool, TtlRange
 from gtmdns.config.targets import parse_target
 from gtmdns.control.comebacks import Comebacks
 from gtmdns.control.conditions import Moment
-from gtmdns.control.shares import shares_of
+from gtmdns.explain.shares import shares_of
 from gtmdns.health.monitor import Monitor
 from gtmdns.health.overrides import Overrides
 from gtmdns.health.standing import CheckKey, Standing

@@ -1,14 +1,22 @@
 """Running the loader as a process: good, mistakes, and every way in which it can die."""
 
 import asyncio
+import gc
+import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NoReturn
 
 import pytest
 
 from gtmdns.control import load as load_module
-from gtmdns.control.load import LoadReport, load, load_kept
+from gtmdns.control import loader
+from gtmdns.control.load import LoadReport, load, load_handed_over, load_kept
+from gtmdns.control.loader import load_to_hand_over
+from gtmdns.control.state import State, state_text, write_text
 from gtmdns.serve.frames import encode
 from tests.control.support import QUICK, write
 
@@ -146,3 +154,97 @@ def test_nothing_usable_is_kept(tmp_path: Path, octets: bytes | None) -> None:
         (tmp_path / "kept").write_bytes(octets)
 
     assert asyncio.run(load_module.load_kept(tmp_path / "kept")) is None
+
+
+def handed_over(
+    path: Path, keep: Path, before: Callable[[], object] = lambda: None
+) -> LoadReport | None:
+    """Load as `serve` does, then as the control that it starts. `before`: called in between."""
+    with TemporaryFile() as file:
+        _, whole = load_to_hand_over(path, file)
+        assert whole
+        before()
+        report = asyncio.run(load_handed_over(os.dup(file.fileno()), keep))
+        assert os.fstat(file.fileno()).st_size == 0  # the parent holds it for as long as it runs
+    return report
+
+
+def test_what_was_loaded_before_the_start_is_not_loaded_again(tmp_path: Path) -> None:
+    path, keep = write(tmp_path / "gtmdns.yaml", QUICK), tmp_path / "kept"
+
+    report = handed_over(path, keep)
+
+    assert report is not None
+    loaded = run_load(path, tmp_path / "other")
+    assert report.plan is not None
+    assert loaded.plan is not None
+    assert report.plan.specs == loaded.plan.specs
+    assert (report.files, report.look) == (loaded.files, loaded.look)
+    assert asyncio.run(load_kept(keep)) == report
+
+
+def test_what_changed_before_control_started_is_loaded_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "gtmdns.yaml", QUICK)
+
+    assert handed_over(path, tmp_path / "kept", lambda: write(path, QUICK + "\n")) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_what_this_user_may_not_read_is_loaded_again_and_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "gtmdns.yaml", QUICK)
+
+    assert handed_over(path, tmp_path / "kept", lambda: path.chmod(0)) is None
+
+
+def test_where_nothing_can_be_kept_it_is_loaded_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "gtmdns.yaml", QUICK)
+    with TemporaryFile() as file:
+        load_to_hand_over(path, file)
+        nowhere = tmp_path / "no folder" / "kept"
+        assert asyncio.run(load_handed_over(os.dup(file.fileno()), nowhere)) is None
+    assert "loaded again" in caplog.text
+
+
+def test_where_there_is_no_room_nothing_is_handed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "gtmdns.yaml", QUICK)
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        plan, whole = load_to_hand_over(path, full)
+
+    assert plan.zones
+    assert not whole
+    assert not load_to_hand_over(path, None)[1]
+
+
+def test_serials_go_on_over_a_restart_with_the_load_that_is_handed_over(tmp_path: Path) -> None:
+    text = QUICK.replace("startup_wait", "state_dir: state, startup_wait")
+    path, state = write(tmp_path / "gtmdns.yaml", text), tmp_path / "state"
+    state.mkdir()
+    (first, _), again = load_to_hand_over(path, None), State(generation=7)
+    again.serials = {zone: (content, 42) for zone, (content, _) in first.serials.items()}
+    write_text(state, state_text(again))
+
+    assert load_to_hand_over(path, None)[0].serials == again.serials
+    write_text(state, "nothing of use")
+    assert load_to_hand_over(path, None)[0].serials != again.serials
+
+
+def test_a_loader_gives_way_to_what_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def note(_: object) -> NoReturn:
+        seen.append(gc.isenabled())
+        raise SystemExit
+
+    monkeypatch.setattr(loader.os, "nice", lambda by: seen.append(by))
+    monkeypatch.setattr(loader.os, "_exit", note)
+    monkeypatch.setattr(loader, "main", lambda *_: 0)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("{}"))
+    with pytest.raises(SystemExit):
+        loader.run()
+    gc.enable()
+
+    assert seen == [loader.NICE, False]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gtmdns.control.state import read_state, write_state
+from gtmdns.control.state import read_state
 from tests.control.asking import Client, api, check_problem, run
 from tests.control.running import HOME, answers
-from tests.control.support import QUICK, until, write
+from tests.control.support import QUICK, until, write, write_state
 
 DOWN = {"state": "down", "expires_in": "2h", "reason": "maintenance", "owner": "ops"}
 UP = {**DOWN, "state": "up"}
@@ -71,7 +71,16 @@ def test_an_endpoint_that_is_overridden_up_answers_though_its_checks_fail(tmp_pa
     run(tmp_path, test)
 
 
-@pytest.mark.parametrize("written", ["2001:db8::1", "2001%3Adb8%3A%3A1", "2001:0DB8:0:0:0:0:0:1"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2001:db8::1",
+        "2001%3Adb8%3A%3A1",
+        "2001:0DB8:0:0:0:0:0:1",
+        "[2001:db8::1]",
+        "%5B2001:db8::1%5D",
+    ],
+)
 def test_an_ipv6_address_in_the_path_in_any_spelling(tmp_path: Path, written: str) -> None:
     async def test(client: Client) -> None:
         told = await put(client, f"home/{written}", {**DOWN, "force": True})
@@ -115,7 +124,16 @@ def test_bad_bodies_change_nothing(tmp_path: Path) -> None:
         assert (await client.get("/api/v1/overrides")) == {"overrides": []}
         for target, words in (
             ("nowhere", "no pool 'nowhere'"),
-            ("home/192.0.2.77", "no endpoint '192.0.2.77' in the pool 'home'"),
+            ("hoem", "no pool 'hoem'; did you mean \"home\"?"),
+            (
+                "home/192.0.2.77",
+                "no endpoint '192.0.2.77' in the pool 'home'; did you mean \"192.0.2.",
+            ),
+            (
+                "home/192.0.2.9",
+                "no endpoint '192.0.2.9' in the pool 'home'; it is in the pool 'away'",
+            ),
+            ("home/[192.0.2.1]", "no endpoint '[192.0.2.1]' in the pool 'home'"),
             ("home/x/y", "nothing is at"),
         ):
             check_problem(await client.ask(f"/api/v1/overrides/{target}", "PUT", DOWN), 404, words)

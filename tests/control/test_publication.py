@@ -10,7 +10,7 @@ from gtmdns.compiler.plan import AnswerSpec
 from gtmdns.control.publication import Publication
 from gtmdns.health.condition import WELL, Condition
 from gtmdns.serve.frames import Decoder
-from tests.compiler.support import ask, compile_text, rcode, section, with_records
+from tests.compiler.support import ask, compile_text, rcode, refresh, section, with_records
 
 DOWN = Condition(usable=False)
 SECTIONS = """
@@ -66,7 +66,7 @@ def answers(snapshot: Snapshot, owner: str) -> list[str]:
 
 
 def test_a_worker_gets_the_answers_as_they_stand(publication: Publication) -> None:
-    publication.refresh(publication.plan.pools, usable(publication, "192.0.2.1"))
+    refresh(publication, publication.plan.pools, usable(publication, "192.0.2.1"))
 
     snapshot, _ = received(publication)
 
@@ -108,7 +108,7 @@ def test_the_secrets_of_the_configuration_go_before_those_of_the_start(
 def test_changes_bring_a_worker_to_the_same_answers(publication: Publication) -> None:
     snapshot, _ = received(publication)
 
-    changes = publication.refresh(["home"], usable(publication, "192.0.2.1", "192.0.2.2"))
+    changes = refresh(publication, ["home"], usable(publication, "192.0.2.1", "192.0.2.2"))
     snapshot.change(changes)
 
     assert answers(snapshot, "www") == answers(publication.snapshot, "www") == ["192.0.2.9"]
@@ -116,29 +116,29 @@ def test_changes_bring_a_worker_to_the_same_answers(publication: Publication) ->
 
 
 def test_only_answers_that_are_different_are_sent(publication: Publication) -> None:
-    assert publication.refresh(publication.plan.pools, usable(publication)) == []
+    assert refresh(publication, publication.plan.pools, usable(publication)) == []
 
     down = usable(publication, "192.0.2.9")
-    first = publication.refresh(["away"], down)
+    first = refresh(publication, ["away"], down)
     assert len(first) == 1  # of www and fail only fail has lost what it answered
     assert rcode(ask(publication.snapshot, "fail.example.test.", "A")) == "SERVFAIL"
 
-    assert publication.refresh(["away"], down) == []
-    assert len(publication.refresh(["away"], usable(publication))) == 1
+    assert refresh(publication, ["away"], down) == []
+    assert len(refresh(publication, ["away"], usable(publication))) == 1
 
 
 def test_pools_that_no_name_uses_change_nothing() -> None:
     made = compile_text(with_records("www: {pools: home}", SECTIONS))
     publication = Publication.of(made.plan, made.pieces)
 
-    assert publication.refresh(["plain", "away"], usable(publication, "192.0.2.20")) == []
+    assert refresh(publication, ["plain", "away"], usable(publication, "192.0.2.20")) == []
 
 
 def test_what_changes_while_a_worker_is_sent_it_does_not_tear_it(publication: Publication) -> None:
     """The frames are those of the moment when they began; changes follow by themselves."""
     frames = publication.frames()
     octets = [next(frames)]
-    changes = publication.refresh(["home"], usable(publication, "192.0.2.1"))
+    changes = refresh(publication, ["home"], usable(publication, "192.0.2.1"))
     octets += frames
     builder, decoder = SnapshotBuilder(1, Settings()), Decoder()
     for frame in list(decoder.feed(b"".join(octets)))[1:]:
@@ -170,15 +170,15 @@ def ttl(publication: Publication, owner: str) -> int:
 def test_a_ttl_that_changed_alone_is_a_change(following: Publication) -> None:
     """Nothing else is different, and a worker must know it all the same."""
     well = usable(following)
-    assert following.refresh(["home"], well) == []
+    assert refresh(following, ["home"], well) == []
     assert ttl(following, "www") == 60, "compiled as if nothing could change"
 
     for until, expected in ((15.0, 15), (9.7, 9), (3.0, 5), (100.0, 60)):
         soon = {**well, "home": (Condition(until=until), WELL)}
-        [(number, code)] = following.refresh(["home"], soon)
+        [(number, code)] = refresh(following, ["home"], soon)
         assert following.answers[number] == code
         assert ttl(following, "www") == expected
-        assert following.refresh(["home"], soon) == []
+        assert refresh(following, ["home"], soon) == []
     assert ttl(following, "back") == 60, "a number is the TTL, whatever happens"
 
 
@@ -189,7 +189,7 @@ def test_what_is_held_back_is_asked_for_by_spec(following: Publication) -> None:
         asked.append((spec.hold, spec.failback))
         return {"home": 20.0} if spec.hold else {}
 
-    changes = following.refresh(["home"], usable(following), held)
+    changes = refresh(following, ["home"], usable(following), held)
 
     assert sorted(asked) == [("", None), ("back.example.test", 60.0)]
     assert len(changes) == 1
@@ -222,10 +222,10 @@ def test_records_with_failback_have_specs_of_their_own() -> None:
 def test_a_fallback_hangs_on_its_own_pools_too() -> None:
     made = compile_text(with_records("www: {pools: home, when_all_down: {pools: away}}", SECTIONS))
     publication = Publication.of(made.plan, made.pieces)
-    publication.refresh(["home"], usable(publication, "192.0.2.1", "192.0.2.2"))
+    refresh(publication, ["home"], usable(publication, "192.0.2.1", "192.0.2.2"))
     assert answers(publication.snapshot, "www") == ["192.0.2.9"]
 
     conditions = usable(publication, "192.0.2.1", "192.0.2.2")
     conditions["away"] = (Condition(usable=False, barred=True, overridden=True),)
-    assert len(publication.refresh(["away"], conditions)) == 1
+    assert len(refresh(publication, ["away"], conditions)) == 1
     assert rcode(ask(publication.snapshot, "www.example.test.", "A")) == "SERVFAIL"

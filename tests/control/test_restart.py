@@ -9,7 +9,7 @@ import pytest
 
 from gtmdns.control import keeping
 from gtmdns.control.control import KEPT, Control
-from gtmdns.control.state import FILE, read_state, write_state
+from gtmdns.control.state import FILE, read_state
 from tests.control.running import HOME, answers, hanging, run
 from tests.control.support import (
     QUICK,
@@ -17,6 +17,7 @@ from tests.control.support import (
     controlled,
     until,
     write,
+    write_state,
 )
 
 

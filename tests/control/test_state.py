@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from gtmdns.control.failback import SavedClock
-from gtmdns.control.state import FILE, State, read_state, write_state
+from gtmdns.control.state import FILE, State, read_state
 from gtmdns.health.overrides import Override
 from gtmdns.health.standing import SavedVerdict
+from tests.control.support import write_state
 
 STATE = State(
     generation=42,

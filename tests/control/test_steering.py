@@ -15,7 +15,7 @@ from tests.compiler.support import ask
 from tests.control.asking import Client, check_problem
 from tests.control.asking import run as run_api
 from tests.control.running import HOME, answers, run
-from tests.control.support import QUICK, Endpoints, controlled, until, write
+from tests.control.support import QUICK, Endpoints, controlled, has_followed, until, write
 
 HEAD = QUICK[: QUICK.index("      www:")]
 FOLLOWING = (
@@ -81,10 +81,9 @@ def test_an_endpoint_that_comes_back_gains_its_weight_step_by_step(tmp_path: Pat
         def share() -> float:
             publication = control.publication
             assert publication is not None
-            told = publication.decide(
-                next(s for s in publication.plan.specs.values() if s.family == 4),
-                control.steering.moment(),
-            )
+            spec = next(s for s in publication.plan.specs.values() if s.family == 4)
+            decider = publication.decider(control.steering.moment())
+            told = decider.decide(spec.target, spec.family, spec.when_all_down)
             weights = dict(zip(told.choice.addresses, told.choice.weights, strict=True))  # type: ignore[union-attr]
             return weights["192.0.2.1"] / sum(weights.values())
 
@@ -95,7 +94,7 @@ def test_an_endpoint_that_comes_back_gains_its_weight_step_by_step(tmp_path: Pat
         endpoints.dead.clear()
         await until(lambda: answers(control) == HOME, "it is back")
         seen: list[tuple[Any, ...]] = []
-        while parts() < 10 or control.steering.is_behind():
+        while parts() < 10 or not has_followed(control):
             now = control.publication.answers[:]  # type: ignore[union-attr]
             if not seen or seen[-1] != now:
                 seen.append(now)
@@ -161,7 +160,7 @@ def test_a_record_returns_where_nothing_later_is_left_and_stays(tmp_path: Path) 
         await until(lambda: answers(control, "stay") == HOME, "nothing else is left")
         endpoints.dead.clear()
         await until(lambda: control.usable()["away"] == (True, True), "away is back")
-        await until(lambda: not control.steering.is_behind(), "the answers follow")
+        await until(lambda: has_followed(control), "the answers follow")
 
         assert answers(control, "stay") == HOME
         told = [

@@ -11,7 +11,7 @@ import pytest
 from gtmdns.control.publication import Publication
 from gtmdns.control.workers import Workers
 from gtmdns.health.condition import WELL, Condition
-from tests.compiler.support import ask, compile_text, section, with_records
+from tests.compiler.support import ask, compile_text, refresh, section, with_records
 from tests.control.support import FakeWorker, until
 
 Stats = tuple[int, int, dict[str, int], dict[int, int]]
@@ -83,7 +83,7 @@ def test_changed_answers_follow_to_all_who_have_the_generation(tmp_path: Path) -
         worker = await FakeWorker(0, 100).connect(tmp_path)
         await until(lambda: worker.snapshot.generation == 1, "generation 1")
 
-        changes = published.refresh(["home"], {"home": (WELL, Condition(usable=False))})
+        changes = refresh(published, ["home"], {"home": (WELL, Condition(usable=False))})
         hub.workers.change(1, changes)
 
         await until(lambda: answers(worker) == {"192.0.2.1"}, "the change arrived")
@@ -126,7 +126,7 @@ def test_changes_of_an_older_generation_are_not_sent_after_a_newer_one(tmp_path:
         worker = await FakeWorker(0, 100).connect(tmp_path)
         await until(lambda: worker.snapshot.generation == 1, "generation 1")
 
-        hub.workers.change(1, first.refresh(["home"], {"home": (WELL, Condition(usable=False))}))
+        hub.workers.change(1, refresh(first, ["home"], {"home": (WELL, Condition(usable=False))}))
         hub.workers.publish(publication(2, "192.0.2.2"))
 
         await until(lambda: worker.snapshot.generation == 2, "generation 2")

@@ -31,9 +31,10 @@ from tests.conformance.reloading import (
     settled,
 )
 from tests.conformance.reporting import reports
-from tests.conformance.server import Machine, in_time, serving
+from tests.conformance.server import fresh, serving
 from tests.conformance.shares import assert_shares
 from tests.conformance.storming import agree, collapse, thresholds
+from tests.conformance.waiting import Machine, in_time
 from tests.conformance.weighing import CONFIG, PAIRS, assert_chi_squares, dig
 from tests.drills.connections import (
     descriptors,
@@ -46,6 +47,8 @@ from tests.drills.connections import (
     slow_readers,
 )
 from tests.drills.flood import flood
+from tests.drills.large_reloads import collect, reload_at_rate
+from tests.drills.overload import overload
 from tests.drills.overriding import overrides
 from tests.drills.silence import silence
 from tests.drills.stories import stories
@@ -174,6 +177,16 @@ DRILLS = {
     "clocks": Drill("the time of day jumps; all are suspended for a minute", 180, clocks),
     "stories": Drill("config/examples/story-*.sh, unhurried", 900, stories),
     "reloads": Drill("50 reloads under 5 000 queries/s", 240, reloads),
+    "reload-large": Drill(
+        "10 000 records and 1 000 pools change under 5 000 queries/s",
+        120,
+        lambda f: in_time(lambda: reload_at_rate(fresh(f))),
+    ),
+    "collections": Drill(
+        "100 000 records under 2 000 queries/s, and two reloads of them",
+        120,
+        lambda f: in_time(lambda: collect(fresh(f))),
+    ),
     "hang-ups": Drill("100 times SIGHUP at 20/s", 120, hang_ups),
     "leaks": Drill("100 reloads, then sizes", 300, lambda folder: leaks(folder, 100)),
     "leaks-long": Drill("1 000 reloads, then sizes", 1800, lambda folder: leaks(folder, 1000)),
@@ -193,7 +206,19 @@ DRILLS = {
         60,
         lambda _: interleave(example(), 100_000, seed=41),
     ),
-    "flood": Drill("names that nobody has asked for", 180, lambda f: in_time(lambda: flood(f))),
+    "flood": Drill(
+        "names that nobody has asked for", 400, lambda f: in_time(lambda: flood(fresh(f)))
+    ),
+    "overload": Drill(
+        "10 s of three times as many queries as can be answered",
+        90,
+        lambda f: in_time(lambda: overload(fresh(f), seconds=10)),
+    ),
+    "overload-long": Drill(
+        "a minute of three times as many queries as can be answered",
+        200,
+        lambda f: in_time(lambda: overload(fresh(f), seconds=60)),
+    ),
     "large": Drill("a thousand addresses, five thousand endpoints", 120, large),
     "fuzz": Drill(
         "1 000 000 mutated packets", 300, lambda _: fuzz(runs=1_000_000, seconds=240, seed=2)

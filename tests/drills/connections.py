@@ -15,7 +15,8 @@ import dns.edns
 import dns.message
 
 from tests.conformance.load import Load, Outcome, Plan, run_load
-from tests.conformance.server import Late, Server, eventually, serving
+from tests.conformance.server import Server, serving
+from tests.conformance.waiting import Late, eventually
 
 RATE = 400.0  # queries per second of the prober
 WATCHED = 5.0  # seconds for which it asks while the crowd is there

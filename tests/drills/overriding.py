@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.server import Server, eventually, run, serving
+from tests.conformance.server import Server, run, serving
+from tests.conformance.waiting import eventually
 
 HOME, AWAY = "192.0.2.1", "192.0.2.9"
 NAME = "www.gtm.test"

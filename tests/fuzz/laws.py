@@ -194,8 +194,9 @@ class Books:
         self._laws, self._choice, self._pipe = laws, choice, pipe
         self.loop = self
         self._waiting: list[Connection] = []
+        host = HOSTS[choice >> 3 & 1]
         self._connection = Connection(
-            cast(ServerBooks, self), cast(Any, pipe), client_number(HOSTS[choice >> 3 & 1]), 0.0
+            cast(ServerBooks, self), cast(Any, pipe), host, client_number(host), 0.0
         )
 
     def serve(self) -> None:
@@ -212,7 +213,7 @@ class Books:
                 assert connection.reading, "a connection that waits for nothing"
                 connection.on_readable()
 
-    def answer(self, packet: bytes, client: int) -> bytes | Iterator[bytes] | None:
+    def answer(self, packet: bytes, _connection: Connection) -> bytes | Iterator[bytes] | None:
         return self._laws._answer(packet, self._choice)
 
     def enqueue(self, connection: Connection) -> None:

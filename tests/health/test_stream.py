@@ -95,9 +95,12 @@ TLS = [
     ("address in the certificate",  ("127.0.0.1",),             (-1, 7),  "127.0.0.1",    {},                            (True, "TLSv1.3")),
     ("name of the check",           ("www.example.com",),       (-1, 7),  "127.0.0.1",    {"host": "www.example.com"},   (True, "TLSv1.3")),
     ("name of the endpoint",        ("a.example",),             (-1, 7),  "a.example",    {},                            (True, "TLSv1.3")),
+    ("wildcard",                    ("*.example.com",),         (-1, 7),  "127.0.0.1",    {"host": "www.example.com"},   (True, "TLSv1.3")),
     ("expired",                     ("127.0.0.1",),             (-9, -1), "127.0.0.1",    {},                            (False, "certificate expired")),
+    ("not valid yet",               ("127.0.0.1",),             (1, 9),   "127.0.0.1",    {},                            (False, "certificate not valid yet")),
     ("another name",                ("www.example.net",),       (-1, 7),  "127.0.0.1",    {"host": "www.example.com"},   (False, "certificate is for another name")),
     ("another address",             ("127.0.0.2",),             (-1, 7),  "127.0.0.1",    {},                            (False, "certificate is for another address")),
+    ("name, but not the address",   ("www.example.com",),       (-1, 7),  "127.0.0.1",    {},                            (False, "certificate is for another address")),
     ("expired, not verified",       ("127.0.0.1",),             (-9, -1), "127.0.0.1",    {"verify_tls": False},         (True, "TLSv1.3")),
     ("other name, not verified",    ("www.example.net",),       (-1, 7),  "127.0.0.1",    {"verify_tls": False},         (True, "TLSv1.3")),
 ]
@@ -135,8 +138,9 @@ def test_certificate(
         assert result.certificate_expires is None
 
 
-def test_unknown_issuer_is_refused_by_default(authority: Authority) -> None:
-    result = ask(servers.silent, authority.server(("127.0.0.1",)), type="tls")
+@pytest.mark.parametrize("kind", ["tls", "https"])
+def test_unknown_issuer_is_refused_by_default(authority: Authority, kind: str) -> None:
+    result = ask(answering(status(200)), authority.server(("127.0.0.1",)), type=kind)
 
     assert (result.success, result.reason) == (False, "certificate from an unknown issuer")
 
@@ -150,14 +154,17 @@ def test_unknown_issuer_is_refused_by_default(authority: Authority) -> None:
         ({}, "127.0.0.1", None),  # RFC 6066 section 3: no literal addresses
     ],
 )
+@pytest.mark.parametrize("kind", ["tls", "https"])
 def test_server_name_indication(
-    authority: Authority, fields: dict[str, Any], host: str, expected: str | None
+    authority: Authority, kind: str, fields: dict[str, Any], host: str, expected: str | None
 ) -> None:
     seen: list[str | None] = []
     tls = authority.server(("127.0.0.1", "www.example.com", "a.example"))
     tls.sni_callback = lambda _socket, name, _context: seen.append(name)
 
-    assert ask(servers.silent, tls, authority.trust, host, type="tls", **fields).success
+    result = ask(answering(status(200)), tls, authority.trust, host, type=kind, **fields)
+
+    assert result.success
     assert seen == [expected]
 
 

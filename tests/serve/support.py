@@ -22,6 +22,7 @@ from gtmdns.answers.snapshot import Settings, SnapshotBuilder
 from gtmdns.serve.frames import encode
 from gtmdns.serve.served import Served
 from gtmdns.wire.name import from_text
+from tests.conformance.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 APEX = from_text("example.test.")
@@ -95,17 +96,6 @@ def snapshot_frames(generation: int, address: str, settings: dict[str, Any] | No
     frames += [("piece", *piece) for piece in pieces(address)]
     frames.append(("commit", generation))
     return b"".join(map(encode, frames))
-
-
-def eventually(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
-    """Return the first true value of `condition`; fail when the time is over."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"after {seconds:g} s still not: {what}"
-        time.sleep(0.01)
 
 
 async def until(

@@ -4,10 +4,13 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
+from gtmdns.answers.cache import AnswerCache
 from gtmdns.answers.snapshot import Settings, Snapshot, SnapshotBuilder
 from gtmdns.serve import channel, frames
 from gtmdns.serve.channel import ChannelClient
@@ -147,6 +150,12 @@ def test_a_snapshot_serves_from_commit_on_and_not_before(setup, monkeypatch):
     assert setup.address() == "192.0.2.2"
 
 
+def count_turns(turn):
+    """Add one to `turn[0]` in each turn of the loop, for as long as it runs."""
+    turn[0] += 1
+    asyncio.get_running_loop().call_soon(count_turns, turn)
+
+
 def test_each_frame_has_a_turn_of_the_loop_of_its_own(setup, monkeypatch):
     turn, seen, real = [0], [], SnapshotBuilder.add
 
@@ -157,14 +166,8 @@ def test_each_frame_has_a_turn_of_the_loop_of_its_own(setup, monkeypatch):
     monkeypatch.setattr(SnapshotBuilder, "add", add)
 
     async def run():
-        loop = asyncio.get_running_loop()
-
-        def tick():
-            turn[0] += 1
-            loop.call_soon(tick)
-
         async with setup.running():
-            tick()
+            count_turns(turn)
             setup.control.send(snapshot_frames(1, "192.0.2.1"))
             await until(lambda: setup.commits, "a commit")
 
@@ -172,6 +175,32 @@ def test_each_frame_has_a_turn_of_the_loop_of_its_own(setup, monkeypatch):
 
     assert len(seen) == len(pieces("192.0.2.1"))
     assert len(set(seen)) == len(seen)
+
+
+def test_a_worker_that_serves_rests_between_pieces_for_as_long_as_they_take(setup, monkeypatch):
+    """So that its queries, and those of another worker on the same CPU, do not wait in a row."""
+    times, real = {1: [], 2: []}, SnapshotBuilder.add
+
+    def add(self, piece):
+        started = time.monotonic()
+        while time.monotonic() < started + 0.004:
+            pass
+        real(self, piece)
+        times[self._snapshot.generation].append((started, time.monotonic()))
+
+    monkeypatch.setattr(SnapshotBuilder, "add", add)
+
+    async def run():
+        async with setup.running():
+            for generation in (1, 2):
+                setup.control.send(snapshot_frames(generation, "192.0.2.1"))
+                await until(lambda want=generation: len(setup.commits) == want, "a commit")
+
+    asyncio.run(run())
+
+    rests = [begin - end for (_, end), (begin, _) in pairwise(times[2])]
+    assert len(rests) > 1
+    assert min(rests) >= 0.0039
 
 
 def test_collection_is_off_while_pieces_come_and_skips_the_table_afterwards(setup):
@@ -337,6 +366,35 @@ def test_a_mistake_in_what_is_told_ends_the_connection_not_the_worker(setup):
     asyncio.run(run())
 
 
+def test_a_cache_is_built_one_slice_in_each_turn_then_the_old_one_freed(setup, monkeypatch):
+    turn, done = [0], []
+
+    def step(kind):
+        def slices(self):
+            for _ in range(3):
+                done.append((kind, self.snapshot.generation, turn[0]))
+                yield
+
+        return slices
+
+    monkeypatch.setattr(AnswerCache, "build", step("build"))
+    monkeypatch.setattr(AnswerCache, "release", step("release"))
+
+    async def run():
+        async with setup.running():
+            count_turns(turn)
+            setup.control.send(snapshot_frames(1, "192.0.2.1"))
+            await until(lambda: len(done) == 3, "built")
+            setup.control.send(snapshot_frames(2, "192.0.2.2"))
+            await until(lambda: len(done) == 12, "built and freed, UDP's and TCP's")
+
+    asyncio.run(run())
+
+    kinds = [(kind, generation) for kind, generation, _ in done]
+    assert kinds == [("build", 1)] * 3 + [("build", 2)] * 3 + [("release", 1)] * 6
+    assert len({turn for *_, turn in done}) == 12
+
+
 def test_a_replaced_snapshot_is_freed_one_slice_in_each_turn(setup, monkeypatch):
     turn, turns = [0], []
 
@@ -348,14 +406,8 @@ def test_a_replaced_snapshot_is_freed_one_slice_in_each_turn(setup, monkeypatch)
     monkeypatch.setattr(Snapshot, "release", release)
 
     async def run():
-        loop = asyncio.get_running_loop()
-
-        def tick():
-            turn[0] += 1
-            loop.call_soon(tick)
-
         async with setup.running():
-            tick()
+            count_turns(turn)
             setup.control.send(snapshot_frames(1, "192.0.2.1"), snapshot_frames(2, "192.0.2.2"))
             await until(lambda: len(turns) == 4, "freed")
 

@@ -45,6 +45,7 @@ def test_every_worker_answers_over_udp_and_tcp(tmp_path):
         assert {address_in(ask_tcp(gtm.port)) for _ in range(32)} == {"192.0.2.1"}
         assert set(gtm.worker_pids()) == {0, 1}
         assert "(UDP and TCP), 2 workers" in gtm.serving_line
+    assert gtm.lines[-1].endswith("stopped by SIGTERM, after 64 queries")
 
 
 def test_control_is_given_its_options(tmp_path):
@@ -154,6 +155,7 @@ def test_a_signal_ends_everything_in_order_and_soon(tmp_path, number):
         assert not Path(options["--runtime"]).exists()
         bind([f"127.0.0.1:{gtm.port}"], 1).close()
         assert not any("killing" in line for line in gtm.lines), gtm.lines
+    assert f"stopped by {signal.Signals(number).name}, after " in gtm.lines[-1]
 
 
 def test_the_workers_and_control_end_with_a_parent_that_is_killed(tmp_path):
@@ -175,6 +177,7 @@ def test_a_process_that_is_stuck_for_good_is_killed_and_replaced(tmp_path):
         eventually(lambda: not any(map(running, stuck)), "killed")
         eventually(lambda: gtm.control_pid() not in stuck, "control replaced")
         eventually(lambda: gtm.worker_pids()[0] not in stuck, "worker replaced")
+    assert gtm.lines[-1].endswith("stopped by SIGTERM, after at least 0 queries")
 
 
 def test_who_does_not_end_on_sigterm_is_killed(tmp_path):

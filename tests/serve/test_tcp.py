@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from gtmdns.answers.cache import AnswerCache
 from gtmdns.serve import tcp
 from gtmdns.serve.connection import HIGH_WATER, READ_SIZE
 from gtmdns.serve.tcp import QUERIES_PER_TURN, client_key
@@ -95,14 +96,14 @@ def test_silence_to_one_query_does_not_end_the_connection():
 
 def test_an_exception_in_answering_costs_that_query_only(monkeypatch, caplog):
     """T63: SERVFAIL for it, a counter, one line for many; the connection goes on."""
-    real = tcp.respond
+    real = AnswerCache.respond
 
-    def respond(packet, *rest):
+    def respond(cache, packet, *rest):
         if packet[0] == 0xFF:
             raise ZeroDivisionError("a mistake")
-        return real(packet, *rest)
+        return real(cache, packet, *rest)
 
-    monkeypatch.setattr(tcp, "respond", respond)
+    monkeypatch.setattr(AnswerCache, "respond", respond)
     with running() as server, server.connect() as sock:
         sock.sendall(
             framed(query(number=0xFF01)) + framed(query(number=2)) + framed(query(number=0xFF03))
@@ -251,13 +252,13 @@ def test_who_does_not_read_is_not_read_from_and_gets_everything_later():
 
 def test_no_turn_of_the_loop_answers_more_than_its_allowance(monkeypatch):
     """Eight clients with much to ask: UDP gets its turn between, and each client its share."""
-    turns, real = [0], tcp.respond
+    turns, real = [0], AnswerCache.respond
 
     def respond(*arguments):
         turns[-1] += 1
         return real(*arguments)
 
-    monkeypatch.setattr(tcp, "respond", respond)
+    monkeypatch.setattr(AnswerCache, "respond", respond)
     with running() as server:
 
         def next_turn():

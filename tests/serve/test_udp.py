@@ -1,8 +1,6 @@
-"""The UDP side of a worker on real sockets: who is answered, from where, and what an error costs."""
+"""The pure UDP listener on real sockets, where test_listeners.py does not speak of all of them."""
 
 import errno
-import logging
-import select
 import socket
 from collections.abc import Callable, Iterator
 from struct import pack
@@ -15,101 +13,17 @@ import pytest
 
 from gtmdns.serve import udp as module
 from gtmdns.serve.served import Served
-from gtmdns.serve.sockets import bind
 from gtmdns.serve.udp import BATCH, UdpListener, _reply_from
 from tests.answers.asking import told
-from tests.example_zone import NUMBERS, example, fixed
-from tests.example_zone import address as record
-
-WAIT = 5.0  # seconds, far more than loopback needs
-
-Listen = Callable[..., UdpListener]
+from tests.example_zone import example
+from tests.serve.listening import EACH_SOCKET, WAIT, Client, opening, query, turn
 
 
 @pytest.fixture
-def listen() -> Iterator[Listen]:
-    """Return a function that opens a listener the way the parent and a worker do."""
-    opened: list[socket.socket] = []
-
-    def open_listener(
-        address: str = "127.0.0.1:0", served: Served | None = None, kind: type = socket.socket
-    ) -> UdpListener:
-        [[sock]] = (bound := bind([address], 1)).udp
-        opened.extend((sock, *bound.tcp))
-        if kind is not socket.socket:
-            sock = kind(fileno=sock.detach())
-            opened.append(sock)
-        return UdpListener(sock, served or Served(example()))
-
-    yield open_listener
-    for sock in opened:
-        sock.close()
-
-
-class Client:
-    """A socket that asks one server and hears only that one: it is connected."""
-
-    def __init__(self, host: str, listener: UdpListener) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.settimeout(WAIT)
-        self.sock.connect((host, listener.sock.getsockname()[1]))
-
-    def ask(
-        self, listener: UdpListener, qname: str = "www.example.com", **options: Any
-    ) -> dns.message.Message:
-        """Send a query, let the listener answer, and return the response."""
-        query = dns.message.make_query(qname, options.pop("qtype", "A"), **options)
-        self.sock.send(query.to_wire())
-        assert turn(listener) == 1
-        response = dns.message.from_wire(self.sock.recv(65_535))
-        assert query.is_response(response)
-        return response
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-
-def turn(listener: UdpListener) -> int:
-    """Wait until something can be read, and do what the loop does then."""
-    readable, _, _ = select.select([listener.sock], [], [], WAIT)
-    assert readable, "nothing came"
-    return listener.on_readable()
-
-
-def query(number: int = 1, qname: str = "www.example.com") -> bytes:
-    return dns.message.make_query(qname, "A", id=number).to_wire()
-
-
-# fmt: off
-ADDRESSES = [
-    # id                                  listens on       is asked at      counted as
-    ("IPv4",                              "127.0.0.1:0",   "127.0.0.1",     "queries_udp_ipv4"),
-    ("another address of the machine",    "127.0.0.2:0",   "127.0.0.2",     "queries_udp_ipv4"),
-    ("IPv6",                              "[::1]:0",       "::1",           "queries_udp_ipv6"),
-    ("all IPv4 addresses",                "0.0.0.0:0",     "127.0.0.1",     "queries_udp_ipv4"),
-    ("all IPv4, not the kernel's choice", "0.0.0.0:0",     "127.0.0.2",     "queries_udp_ipv4"),
-    ("all IPv6 addresses",                "[::]:0",        "::1",           "queries_udp_ipv6"),
-]
-# fmt: on
-
-
-@pytest.mark.parametrize(
-    ("listens", "asked", "counter"),
-    [row[1:] for row in ADDRESSES],
-    ids=[row[0] for row in ADDRESSES],
-)
-def test_the_answer_leaves_from_the_address_that_was_asked(listen, listens, asked, counter):
-    """The client is connected, so the kernel shows it nothing from another address."""
-    listener = listen(listens)
-    with Client(asked, listener) as client:
-        for _ in range(3):
-            assert told(client.ask(listener)) == ["192.0.2.10"]
-
-    assert listener.served.counters == {counter: 3}
+def listen() -> Iterator[Callable[..., UdpListener]]:
+    """Return a function that opens a pure listener."""
+    with opening(lambda sock, served: UdpListener(sock, served or Served(example()))) as function:
+        yield function
 
 
 def test_the_wildcard_socket_answers_an_unconnected_client_from_the_address_asked(listen):
@@ -166,7 +80,7 @@ def test_what_does_not_fit_is_truncated(listen):
     assert (large.flags & dns.flags.TC, len(told(large))) == (0, 40)
 
 
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listens", EACH_SOCKET)
 def test_a_turn_answers_at_most_a_batch(listen, listens):
     """So that TCP and the channel get their turn; what is left waits for the next one."""
     listener = listen(listens)
@@ -182,98 +96,7 @@ def test_a_turn_answers_at_most_a_batch(listen, listens):
     assert listener.served.counters == {"queries_udp_ipv4": BATCH + 6}
 
 
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
-@pytest.mark.parametrize(
-    "packet",
-    [b"", b"\x00" * 11, b"\x12\x34\x80\x00" + bytes(8), query()[:2] + b"\x81" + query()[3:]],
-    ids=["empty", "short", "response", "answer"],
-)
-def test_some_packets_are_met_with_silence(listen, listens, packet):
-    listener = listen(listens)
-    with Client("127.0.0.1", listener) as client:
-        client.sock.send(packet)
-        assert turn(listener) == 1
-
-        assert told(client.ask(listener)) == ["192.0.2.10"], "the first thing that is heard"
-
-
-@pytest.mark.parametrize("size", [4097, 65_507])
-def test_an_oversized_query_is_formerr(listen, size):
-    listener = listen()
-    with Client("127.0.0.1", listener) as client:
-        client.sock.send(query() + bytes(size - len(query())))
-        turn(listener)
-
-        assert client.sock.recv(4096)[3] & 15 == 1
-
-
-def test_another_snapshot_serves_from_the_next_batch_on(listen):
-    served = Served(example())
-    listener = listen(served=served)
-    with Client("127.0.0.1", listener) as client:
-        assert told(client.ask(listener)) == ["192.0.2.10"]
-        other = example()
-        other.change(((NUMBERS["www"], fixed(record("192.0.2.99")).encoded()),))
-        served.snapshot = other
-
-        assert told(client.ask(listener)) == ["192.0.2.99"]
-
-
 # Mistakes of ours, and errors of the kernel
-
-
-class Failing:
-    """A cache that fails for queries with an odd id."""
-
-    def __init__(self, served: Served) -> None:
-        self.inner = served.cache
-
-    def respond(self, packet: bytes, host: str, draw: int, now: int) -> bytes | None:
-        if len(packet) < 2 or packet[1] & 1:
-            raise LookupError("a mistake of ours")
-        return self.inner.respond(packet, host, draw, now)
-
-
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
-def test_an_exception_costs_its_query_only(listen, listens, caplog):
-    """SERVFAIL for that one, told at the 1st, 2nd, 4th, 8th ... failure: no flood of tracebacks."""
-    served = Served(example())
-    served.cache = Failing(served)  # type: ignore[assignment]
-    listener = listen(listens, served)
-    with Client("127.0.0.1", listener) as client, caplog.at_level(logging.ERROR):
-        for number in range(40):
-            client.sock.send(query(number))
-        assert turn(listener) == 40
-        codes = {}
-        for _ in range(40):
-            response = dns.message.from_wire(client.sock.recv(4096))
-            codes[response.id] = response.rcode()
-
-    assert codes == {number: 2 if number & 1 else 0 for number in range(40)}
-    assert served.counters == {"queries_udp_ipv4": 40, "dropped_failed": 20}
-    messages = [entry.getMessage() for entry in caplog.records]
-    assert [text.split("failure ")[1].split(")")[0] for text in messages] == [
-        "1",
-        "2",
-        "4",
-        "8",
-        "16",
-    ]
-    assert query(1).hex() in messages[0]
-    assert all("LookupError" in (entry.exc_text or "") for entry in caplog.records)
-
-
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
-def test_a_failure_over_something_that_is_no_query_stays_silent(listen, listens):
-    served = Served(example())
-    served.cache = Failing(served)  # type: ignore[assignment]
-    listener = listen(listens, served)
-    with Client("127.0.0.1", listener) as client:
-        client.sock.send(b"")
-        client.sock.send(query(2))
-        assert turn(listener) == 2
-
-        assert client.sock.recv(4096)[:2] == b"\x00\x02", "the first thing that is heard"
 
 
 class FromPortZero(socket.socket):
@@ -294,7 +117,7 @@ class FromPortZero(socket.socket):
         return packet, ancillary, flags, self._peer(peer)
 
 
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listens", EACH_SOCKET)
 def test_source_port_0_is_never_answered_and_harms_nobody(listen, listens):
     listener = listen(listens, kind=FromPortZero)
     with Client("127.0.0.1", listener) as client:
@@ -337,7 +160,7 @@ class Broken(socket.socket):
 ERRORS = [errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENETUNREACH, errno.EINVAL]
 
 
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listens", EACH_SOCKET)
 @pytest.mark.parametrize("number", ERRORS, ids=[errno.errorcode[number] for number in ERRORS])
 def test_an_answer_that_cannot_be_sent_is_lost_alone(listen, listens, number):
     listener = listen(listens, kind=Broken)
@@ -351,7 +174,7 @@ def test_an_answer_that_cannot_be_sent_is_lost_alone(listen, listens, number):
     assert listener.served.counters == {"queries_udp_ipv4": 2, "dropped_send": 1}
 
 
-@pytest.mark.parametrize("listens", ["127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listens", EACH_SOCKET)
 def test_an_error_of_the_socket_is_counted_and_the_next_turn_reads_on(listen, listens):
     listener = listen(listens, kind=Broken)
     listener.sock.receive_error = errno.ECONNREFUSED  # type: ignore[attr-defined]
@@ -363,7 +186,7 @@ def test_an_error_of_the_socket_is_counted_and_the_next_turn_reads_on(listen, li
     assert listener.served.counters == {"queries_udp_ipv4": 1, "udp_receive_errors": 1}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("address", EACH_SOCKET)
 def test_a_cookie_has_the_time_of_the_clock(listen, monkeypatch, address):
     """And goes with the client's address, which the cache is given as text."""
     monkeypatch.setattr(module, "time", lambda: 1_800_000_000.9)

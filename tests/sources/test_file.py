@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from gtmdns.sources import file
-from gtmdns.sources.file import changed_since, digest, first_files, look, wait_for_change
+from gtmdns.sources.file import (
+    changed_since,
+    digest,
+    first_files,
+    look,
+    pause_after,
+    wait_for_change,
+)
 from tests.control.support import until
 
 
@@ -230,3 +237,20 @@ def test_a_digest_takes_a_folder_that_is_closed_to_us(tmp_path: Path) -> None:
     closed.mkdir(mode=0)
 
     assert digest([closed / "gtmdns.yaml"]) != digest([])
+
+
+def test_looks_that_cost_much_are_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "LOOK_EVERY", 0.1)
+
+    assert [pause_after(seconds) for seconds in (0.0, 0.001, 0.005, 0.1)] == [0.1, 0.1, 0.5, 1.0]
+
+
+def test_the_real_path_of_a_file_is_that_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for name in ("a", "b"):
+        (tmp_path / "real" / name).write_text("")
+    (tmp_path / "real" / "c").symlink_to("b")
+    files = [tmp_path / folder / name for folder in ("real", "link") for name in "abc"]
+
+    assert [line[1] for line in look(files)] == [os.path.realpath(path) for path in files]

@@ -14,6 +14,7 @@ from typing import Any
 
 import dns.rdatatype
 
+from ..answers.snapshot import Snapshot
 from ..compiler.plan import name_text
 from ..wire.constants import RCODES
 from ..wire.name import BadName, from_text
@@ -21,7 +22,6 @@ from ..wire.query import Query, parse_query
 from .asker import address_text, asker_of, regions_told, told_facts
 from .following import Follower, Path, Told
 from .naming import named
-from .publication import Publication
 from .viewing import View
 from .witness import BadQuestion, Witness
 
@@ -29,7 +29,7 @@ __all__ = ["BadQuestion", "explain"]
 
 
 def explain(
-    publication: Publication,
+    snapshot: Snapshot,
     witness: Witness,
     name: str,
     rtype: str,
@@ -38,12 +38,13 @@ def explain(
 ) -> dict[str, Any]:
     """Return the explanation as plain data (docs/http.md). Raises BadQuestion.
 
+    snapshot: the answers as they were made from the plan of `witness`; it is only read
     client: an address, taken as the source of the query; None: the first one of `subnet`
     subnet: that of EDNS Client Subnet; None: the scope is told as if `client` were in it
     """
     query, packet = _question(name, rtype)
-    view = View(publication, witness)
-    asker = asker_of(client, subnet, view.snapshot, publication.plan)
+    view = View(snapshot, witness)
+    asker = asker_of(client, subnet, view.snapshot, witness.plan)
     told: dict[str, Any] = {
         "name": name_text(query.qname),
         "type": rtype.upper(),
@@ -55,10 +56,10 @@ def explain(
             "facts": told_facts(asker.facts),
             "problem": asker.problem,
         },
-        "regions": regions_told(asker, publication.plan),
+        "regions": regions_told(asker, witness.plan),
         "live": witness.live,
         "assumed": {"down": list(witness.down), "up": list(witness.up)},
-        **named(query.qname, query.qtype, view.snapshot, publication.plan),
+        **named(query.qname, query.qtype, asker.client, view.snapshot, witness.plan),
     }
     found, paths = Follower(view, asker, query, packet).first()
     told |= found

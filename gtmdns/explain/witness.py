@@ -6,22 +6,19 @@ conditions that decisions are asked with.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from math import inf
 from typing import Any
 
 from ..compiler.plan import AnswerSpec, Plan, checks_of
+from ..config.mistakes import did_you_mean
 from ..config.model import Endpoint, Pool
+from ..config.values import as_configured
 from ..health.condition import Condition, Conditions
 from ..health.overrides import Overrides
-from ..health.standing import Standing
-from ..health.verdict import State, Verdict
-from .comebacks import Comebacks
-from .conditions import Moment, StandingOf
-from .failback import NOTHING
+from ..health.standing import CheckKey, Standing
 from .told import moment, override_status, result_status
 
-UP = Standing(Verdict(State.UP))
+StandingOf = Callable[[CheckKey], Standing | None]
 Held = Callable[[AnswerSpec], Mapping[str, float]]
 
 
@@ -112,15 +109,6 @@ class Witness:
         return round(standing.until(self.plan.health_checks[check], self.now), 3)
 
 
-def of_file(plan: Plan) -> Witness:
-    """Return what holds where nobody has looked yet: everything is taken for up."""
-    overrides = Overrides()
-    conditions = Moment(plan, lambda key: UP, overrides, Comebacks(), 0.0)
-    return Witness(
-        plan, conditions, lambda key: UP, overrides, lambda spec: NOTHING, 0.0, 0.0, live=False
-    )
-
-
 class _Assumed(Mapping[str, Sequence[Condition]]):
     """Conditions with assumptions over them."""
 
@@ -172,18 +160,11 @@ def _spelled(text: str, plan: Plan, state: str) -> str:
     if text in plan.pools:
         return text
     before, slash, after = text.rpartition("/")
-    address = _as_configured(after)
+    address = as_configured(after)
     pools = [plan.pools.get(before)] if slash else plan.pools.values()
     if any(pool and any(e.address == address for e in pool.endpoints) for pool in pools):
         return f"{before}/{address}" if slash else address
     raise BadQuestion(
         f"{text!r} is no pool and no address of the configuration, to be assumed {state}"
+        f"{did_you_mean(text, plan.pools)}"
     )
-
-
-def _as_configured(address: str) -> str:
-    """Return an address or a host name in the spelling that a loaded pool has."""
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return address.lower().removesuffix(".")

@@ -15,13 +15,14 @@ import dns.rrset
 
 from ..answers.answer import STATIC, Leaf, leaf
 from ..answers.chain import Chain, follow
-from ..answers.responder import Prepared, prepare, respond
+from ..answers.prepared import Prepared
+from ..answers.responder import prepare, respond
 from ..answers.route import RouteTable
 from ..answers.scope import choose, rule_of
 from ..answers.steps import EVERYONE, leads_on, parts_of
 from ..compiler.draws import Choice
 from ..compiler.plan import name_text
-from ..wire.constants import MAX_TCP, NOERROR, RCODES, SERVFAIL
+from ..wire.constants import AXFR, IXFR, MAX_TCP, NOERROR, RCODES, SERVFAIL
 from ..wire.name import WireName, from_text
 from ..wire.query import Query
 from .asker import Asker
@@ -101,6 +102,8 @@ class Follower:
     def first(self) -> tuple[dict[str, Any], list[Path]]:
         """Return what the name that is asked for answers, and every way."""
         prepared = prepare(self._packet, self._query, self._view.snapshot, MAX_TCP)
+        if self._query.qtype in (AXFR, IXFR):
+            return self._whole_zone()
         if prepared.leaf is not None:
             return self._static()
         hop = self._hop_of(prepared)
@@ -108,6 +111,15 @@ class Follower:
             return self._static()
         told, paths = self._choose(hop)
         return {"links": [link.told() for link in hop.links]} | told, paths
+
+    def _whole_zone(self) -> tuple[dict[str, Any], list[Path]]:
+        """Return what TCP has of a whole zone: its SOA stands for all of it, and is told."""
+        told, paths = self._static()
+        transfer = self._view.snapshot.transfers.get(self._query.qname)
+        if transfer is None or not transfer.allows(self._asker.client):
+            return told, paths
+        soa = self._records(leaf(transfer.soa, STATIC, 1))
+        return told, [Path(ONE, tuple((record, ONE) for record in soa), NOERROR)]
 
     def _static(self) -> tuple[dict[str, Any], list[Path]]:
         octets = respond(self._packet, self._asker.client, self._view.snapshot, 0, MAX_TCP)
@@ -152,9 +164,8 @@ class Follower:
         links = tuple((link, ONE) for link in hop.links)
         if view.spec(number) is None:
             found = tuple((record, ONE) for record in self._records(chosen, hop.name))
-            return named(hop.name, self._query.qtype, view.snapshot, view.plan), [
-                Path(ONE, links + found, NOERROR, scope)
-            ]
+            told = named(hop.name, self._query.qtype, asker.client, view.snapshot, view.plan)
+            return told, [Path(ONE, links + found, NOERROR, scope)]
         told = steered_told(view, asker, hop.name, hop.route, number, rule, scope)
         follows: list[dict[str, Any]] = []
         told["follows"] = follows
@@ -226,7 +237,8 @@ class Follower:
             found = chain.plain() if end is None or end.leaf is None else end.leaf
             rcode = NOERROR if end is None else end.rcode
             records, negative = _told(self._message(found))
-            told = head | named(chain.name, qtype, view.snapshot, view.plan)
+            client = self._asker.client
+            told = head | named(chain.name, qtype, client, view.snapshot, view.plan)
             told["end"] = name_text(chain.name)
             if not is_new:
                 told |= {"kind": "ring", "why": "it was in this chain before"}

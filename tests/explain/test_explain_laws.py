@@ -20,14 +20,16 @@ from gtmdns.answers.answer import Answer, Hashed, Nested
 from gtmdns.answers.cache import client_number
 from gtmdns.answers.responder import prepare, respond
 from gtmdns.answers.scope import rule_of
-from gtmdns.control.explain import explain
 from gtmdns.control.publication import Publication
-from gtmdns.control.witness import Witness, of_file
+from gtmdns.control.witnesses import of_file
+from gtmdns.explain.explain import explain
+from gtmdns.explain.witness import Witness
 from gtmdns.health.condition import FULL, Condition
 from gtmdns.wire.query import parse_query
 from tests.compiler.support import (
     compile_text,
     records_of,
+    refresh,
     shares_held,
     ticket_shares,
     with_records,
@@ -154,7 +156,7 @@ def worlds(seed: int) -> Iterator[World]:
     publication = Publication.of(made.plan, made.pieces)
     for _ in range(2):
         witness = health(chance, of_file(made.plan))
-        publication.refresh(publication.plan.pools, witness.conditions, witness.held)
+        refresh(publication, publication.plan.pools, witness.conditions, witness.held)
         yield World(publication, witness)
 
 
@@ -189,7 +191,7 @@ def test_probabilities_are_those_of_the_compiled_answers(seed: int) -> None:
 
 
 def explained(world: World, name: str, rtype: str, client: str) -> dict[str, Any]:
-    return explain(world.publication, world.witness, owner(name), rtype, client)
+    return explain(world.publication.snapshot, world.witness, owner(name), rtype, client)
 
 
 def owner(name: str) -> str:
@@ -294,7 +296,9 @@ def test_scopes_hold_for_whole_subnets() -> None:
     world = next(worlds(0))
     chance = Random(1)
     for text in ("203.0.113.0/24", "198.51.100.0/26", "2001:db8:e::/56", "0.0.0.0/0", "10.0.0.0/8"):
-        said = explain(world.publication, world.witness, owner("one"), "A", "192.0.2.9", text)
+        said = explain(
+            world.publication.snapshot, world.witness, owner("one"), "A", "192.0.2.9", text
+        )
         network = ip_network(text)
         option = dns.edns.ECSOption(str(network.network_address), network.prefixlen)
         query = dns.message.make_query(owner("one"), "A", options=[option], use_edns=0)

@@ -11,26 +11,25 @@ from ..compiler.octets import Tags, answer_of
 from ..compiler.plan import AnswerSpec
 from ..compiler.resolved import with_addresses
 from ..compiler.trace import Traced, traced
-from .publication import Publication
 from .witness import Witness
 
 
 class View:
-    """One publication as a witness sees it.
+    """The published answers as a witness sees them.
 
-    snapshot: that of the publication, with answers decided anew when they are asked for, and
+    snapshot: the published one, with answers decided anew when they are asked for, and
               counters of its own
     pools, conditions: with addresses in place of names that are resolved
     """
 
-    def __init__(self, publication: Publication, witness: Witness) -> None:
-        self.plan = publication.plan
+    def __init__(self, published: Snapshot, witness: Witness) -> None:
+        self.plan = witness.plan
         self.witness = witness
         self.pools, self.conditions = with_addresses(
             self.plan.pools, witness.conditions, witness.resolved
         )
         self.decider = Decider(self.pools, self.conditions)
-        self._published = publication.snapshot
+        self._published = published
         self._traced: dict[int, Traced] = {}
         self._tags = Tags([])
 

@@ -11,11 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtmdns.compiler.draws import Drawn
-from gtmdns.control.explain import BadQuestion, explain
 from gtmdns.control.publication import Publication
-from gtmdns.control.shares import EXACT_DRAWS, SUMMED_DRAWS, shares_of
-from gtmdns.control.witness import Witness, of_file
-from tests.compiler.support import LAW, ask, compile_text, drawn_shares, rcode, with_records
+from gtmdns.control.witnesses import of_file
+from gtmdns.explain.explain import BadQuestion, explain
+from gtmdns.explain.shares import EXACT_DRAWS, SUMMED_DRAWS, shares_of
+from gtmdns.explain.witness import Witness
+from tests.compiler.support import (
+    LAW,
+    ask,
+    compile_text,
+    drawn_shares,
+    rcode,
+    refresh,
+    with_records,
+)
 
 SECTIONS = """
 regions:
@@ -64,13 +73,13 @@ def published(*down: str) -> tuple[Publication, Witness]:
     made = compiled()
     publication = Publication.of(made.plan, made.pieces)
     witness = of_file(made.plan).assuming(down, ())
-    publication.refresh(publication.plan.pools, witness.conditions)
+    refresh(publication, publication.plan.pools, witness.conditions)
     return publication, witness
 
 
 def told(owner: str, *down: str, rtype: str = "A", client: str = "192.0.2.200") -> dict[str, Any]:
     publication, conditions = published(*down)
-    return explain(publication, conditions, f"{owner}.example.test", rtype, client)
+    return explain(publication.snapshot, conditions, f"{owner}.example.test", rtype, client)
 
 
 HOME, AWAY = ("192.0.2.1", "192.0.2.2"), ("192.0.2.9",)
@@ -120,7 +129,7 @@ def test_answers_are_given_as_often_as_is_said(
 ) -> None:
     """Many answers, drawn with a seed, within four deviations of the binomial distribution."""
     publication, usable = published(*down)
-    said = explain(publication, usable, f"{owner}.example.test", "A", client)
+    said = explain(publication.snapshot, usable, f"{owner}.example.test", "A", client)
     chance, number = Random(7), 1000
     found: Counter[str] = Counter()
     for _ in range(number):
@@ -238,7 +247,7 @@ def test_a_spare_that_is_not_drawn() -> None:
     made = compile_text(with_records("a: {pools: {home: 1, away: 0}}", SECTIONS))
     publication = Publication.of(made.plan, made.pieces)
 
-    said = explain(publication, of_file(made.plan), "a.example.test", "A", NOWHERE)
+    said = explain(publication.snapshot, of_file(made.plan), "a.example.test", "A", NOWHERE)
 
     assert reasons(said) == [
         "home answers: 2 of 2 endpoints usable",
@@ -249,7 +258,7 @@ def test_a_spare_that_is_not_drawn() -> None:
 def test_a_name_that_is_not_ours_is_refused() -> None:
     publication, usable = published()
 
-    said = explain(publication, usable, "www.example.net", "A", NOWHERE)
+    said = explain(publication.snapshot, usable, "www.example.net", "A", NOWHERE)
 
     assert (said["zone"], said["rcode"], said["answers"]) == (None, "REFUSED", [])
 
@@ -280,7 +289,7 @@ def test_bad_questions(name: str, rtype: str, client: str) -> None:
     publication, usable = published()
 
     with pytest.raises(BadQuestion):
-        explain(publication, usable, name, rtype, client)
+        explain(publication.snapshot, usable, name, rtype, client)
 
 
 @LAW
@@ -292,7 +301,7 @@ def test_bad_questions(name: str, rtype: str, client: str) -> None:
 def test_any_question_is_explained_or_bad(name: str, rtype: str, client: str) -> None:
     publication, usable = PUBLISHED
     try:
-        said = explain(publication, usable, name, rtype, client)
+        said = explain(publication.snapshot, usable, name, rtype, client)
     except BadQuestion as bad:
         message = str(bad)
     else:

@@ -13,15 +13,17 @@ from ..wire.name import WireName, labels_of
 FAMILY_OF = {1: "IPv4", 28: "IPv6"}
 
 
-def named(qname: WireName, qtype: int, snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
-    """Return {zone, kind, why, wildcard} of a name and a type."""
+def named(
+    qname: WireName, qtype: int, client: int, snapshot: Snapshot, plan: Plan
+) -> dict[str, Any]:
+    """Return {zone, kind, why, wildcard} of a name and a type. `client`: the transport's."""
     zone = snapshot.zone_of(qname)
     told: dict[str, Any] = {"zone": None, "kind": "refused", "wildcard": None}
     if zone is None:
         return told | {"why": "in no zone of this configuration"}
     told["zone"] = name_text(zone.apex)
     if qtype in (AXFR, IXFR):
-        return told | {"kind": "transfer", "why": "transfers are for secondaries alone"}
+        return told | {"kind": "transfer", "why": _transfer(qname, qtype, client, snapshot)}
     node, exists = zone.lookup(qname)
     if node is None:
         return told | {"kind": "nxdomain", "why": _missing(qname, zone)}
@@ -53,6 +55,21 @@ def _at_node(qname: WireName, qtype: int, node: Node, exists: bool, plan: Plan) 
     if qtype == ANY and node.types:
         return {"kind": "static", "why": "ANY gets one record in place of all (RFC 8482)"}
     return {"kind": "nodata", "why": _nodata(qtype, node, steered)}
+
+
+def _transfer(qname: WireName, qtype: int, client: int, snapshot: Snapshot) -> str:
+    """Return what who asks for a whole zone gets, as `answers/axfr.py` has it."""
+    zone, transfer = snapshot.zone_of(qname), snapshot.transfers.get(qname)
+    if zone is not None and zone.apex != qname:
+        return f"zones alone are transferred: {name_text(zone.apex)} is one"
+    if transfer is None:
+        return "the zone has no transfer_to"
+    if not transfer.allows(client):
+        return "transfer_to of the zone does not hold the address that asks"
+    gets = "the SOA, then all of the zone over TCP" + (
+        ", and REFUSED over UDP" if qtype == AXFR else ", unless the asker has it; the SOA over UDP"
+    )
+    return f"transfer_to of the zone holds the address that asks: {gets}"
 
 
 def _nodata(qtype: int, node: Node, steered: SteeredName | None) -> str:

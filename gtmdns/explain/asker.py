@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from ..answers.cache import client_number
-from ..answers.route import EMBEDDINGS, NAT64, SIX_TO_FOUR, TEREDO
+from ..answers.route import EMBEDDINGS, NAT64, SIX_TO_FOUR, TEREDO, client_number
 from ..answers.snapshot import Snapshot
 from ..compiler.conditions import KINDS, Region
 from ..compiler.geodata import BadDatabase, Facts, client_facts, client_of
 from ..compiler.locations import Place, place_of
 from ..compiler.plan import Plan
-from ..compiler.regions import held_facts
+from ..compiler.regions import held_facts, reasons_of
+from ..config.values import as_configured
 from ..wire.edns import Subnet
 from .witness import BadQuestion
 
@@ -78,7 +78,7 @@ def asker_of(client: str | None, subnet: str | None, snapshot: Snapshot, plan: P
 
 def _number(text: str) -> int:
     try:
-        return client_number(str(ip_address(text)))
+        return client_number(str(ip_address(as_configured(text))))
     except ValueError:
         raise BadQuestion(f"{text!r} is no address, expected IPv4 or IPv6") from None
 
@@ -135,9 +135,8 @@ def regions_told(asker: Asker, plan: Plan) -> list[dict[str, Any]]:
     """Return the regions that hold the client, each with what puts it there."""
     found = []
     for name, region in plan.regions.items():
-        held = held_facts(asker.looked_up, asker.facts, region)
-        if (all if region.match == "all" else any)(held.values()):
-            found.append({"name": name, "by": [fact for kind in held.values() for fact in kind]})
+        if reasons := reasons_of(asker.looked_up, asker.facts, region):
+            found.append({"name": name, "by": reasons})
     return found
 
 
