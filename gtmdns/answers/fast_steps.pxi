@@ -44,6 +44,9 @@ cdef class CompiledSteps:
             raise ValueError("a pointer has 2 octets")
         memcpy(self.owner, PyBytes_AS_STRING(owner), 2)
 
+cdef enum:
+    MOST_LED = 64  # different CNAMEs of an answer that are kept: a TTL that moves makes one each second
+
 cdef CompiledSteps ONLY_HASHED = CompiledSteps(None, False)
 
 cdef class Led:
@@ -69,6 +72,9 @@ cdef Led lead(FastCache cache, const Entry *entry, const Outcome *outcome):
     known = PyDict_GetItemWithError(steps.led, records)
     if known != NULL:
         return <Led>known
+    if len(steps.led) >= MOST_LED:
+        cache.room += CHAIN_OCTETS * number_led(steps)
+        steps.led.clear()
     if not afford(cache, CHAIN_OCTETS):
         return None
     led = Led()
@@ -79,6 +85,16 @@ cdef Led lead(FastCache cache, const Entry *entry, const Outcome *outcome):
         fill_led(cache, led, entry, found[0], found[1])
     steps.led[records] = led
     return led
+
+
+cdef Py_ssize_t number_led(CompiledSteps steps) except -1:
+    """Return how many CNAMEs are followed from here on, and from where they lead."""
+    cdef Py_ssize_t number = len(steps.led)
+    cdef Led led
+    for led in steps.led.values():
+        if led.entry.steps != NULL and (<CompiledSteps>led.entry.steps).led is not None:
+            number += number_led(<CompiledSteps>led.entry.steps)
+    return number
 
 
 cdef int fill_led(FastCache cache, Led led, const Entry *before, end, following) except -1:

@@ -60,7 +60,10 @@ def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: i
     with ExitStack() as stack:
         loaded = _temporary_file(stack)
         with mistakes_end(config):
-            plan, whole = load_to_hand_over(config, loaded)  # control logs the warnings
+            # Control logs the warnings, and takes the path for what it is from here on.
+            plan, whole = load_to_hand_over(config.absolute(), loaded)
+        if loaded is not None and whole:  # else it ends with this program
+            os.set_inheritable(loaded.fileno(), True)
         server = plan.server
         settings = ParentSettings(
             listen=listen or server.listen,
@@ -75,13 +78,11 @@ def command(config: Path, listen: tuple[str, ...], admin: str | None, workers: i
 
 
 def _temporary_file(stack: ExitStack) -> BinaryIO | None:
-    """Return a file without a name that is inherited; None where there is no folder for one."""
+    """Return a file without a name; None where there is no folder for one."""
     try:
-        file = stack.enter_context(TemporaryFile())  # noqa: SIM115  # it is the stack's
+        return stack.enter_context(TemporaryFile())
     except OSError:
         return None
-    os.set_inheritable(file.fileno(), True)
-    return file
 
 
 def _become_parent(config: Path, settings: ParentSettings, state_dir: str | None) -> None:

@@ -156,14 +156,16 @@ async def load_handed_over(descriptor: int, keep: Path) -> LoadReport | None:
         with open(descriptor, "rb", closefd=False) as file, keep.open("wb") as copy:
             file.seek(0)
             shutil.copyfileobj(file, copy, READ_SIZE)
-        os.ftruncate(descriptor, 0)
 
     try:
         await asyncio.to_thread(take)
     except OSError as error:
         log.warning("the configuration is loaded again: %s", error)
+        with suppress(OSError):
+            keep.unlink()
         return None
     finally:
+        os.ftruncate(descriptor, 0)
         os.close(descriptor)
     report = await load_kept(keep)
     if report is None or look(report.files) != report.look:

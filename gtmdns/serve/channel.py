@@ -39,6 +39,7 @@ READ_SIZE = 256 * 1024  # octets; about what a Unix socket holds
 FIRST_DELAY, LAST_DELAY = 0.05, 0.5  # seconds between two tries to connect, doubled each time
 STATS_EVERY = 1.0  # seconds
 LONGEST_REST = 0.01  # seconds between two slices of work for a snapshot
+LEAST_REST = 0.002  # seconds that are owed before a rest: the loop rounds up to milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class ChannelClient:
 
     async def _receive(self, sock: socket.socket) -> None:
         """Apply frames until the end of the file; one of them in each turn of the loop."""
-        loop, decoder = asyncio.get_running_loop(), Decoder()
+        loop, decoder, owed = asyncio.get_running_loop(), Decoder(), 0.0
         self._files, self._columns = [], None
         try:
             while octets := await receive(sock, READ_SIZE, self._files):
@@ -124,9 +125,11 @@ class ChannelClient:
                         break
                     self._apply(frame)
                     # Queries first: a snapshot gets half of the time, less where others want it.
-                    rests = self._builder is not None and self._served.snapshot.generation
-                    taken = loop.time() - started
-                    await asyncio.sleep(min(taken, LONGEST_REST) if rests else 0)
+                    if self._builder is not None and self._served.snapshot.generation:
+                        owed += loop.time() - started
+                    rest = min(owed, LONGEST_REST) if owed >= LEAST_REST else 0
+                    await asyncio.sleep(rest)
+                    owed = 0 if rest else owed
                 await asyncio.sleep(0)  # `receive` does not wait where there is more
         except BadFrame as error:
             log.error("control sent %s; connecting again", error)

@@ -61,6 +61,7 @@ class Shared:
         Who lets go of it last frees the memory, 40 ms for 300 MB: that is for a thread.
         """
         self._view = None
+        self.descriptor = -1  # its number may be another file's from now on
         self._close()
 
     def parts(self, size: int) -> Iterator[bytes]:

@@ -109,3 +109,18 @@ def test_large_records_are_kept_as_long_as_there_is_room():
         kept = len(cache)
         assert kept == 3 + number
         assert cache.respond_compiled(query, EU, 0) == both(cache, query)[1]
+
+
+def test_a_cname_whose_ttl_moves_leaves_room_for_others():
+    """Each second brings other octets; only so many of them are kept."""
+    snapshot = everything()
+    cache = fast.FastCache(snapshot)
+    query, least = packet("alias-www"), cache.room
+    for ttl in range(1_000):
+        record = cname("www")
+        change = fixed(record[:6] + ttl.to_bytes(4) + record[10:], tag=OTHER)
+        snapshot.change(((NUMBERS["alias www"], change.encoded()),))
+        said, expected = both(cache, query)
+        assert said == expected == cache.respond_compiled(query, EU, 0)
+        least = min(least, cache.room)
+    assert least > (8 << 20) - (1 << 19)

@@ -204,6 +204,7 @@ def test_where_nothing_can_be_kept_it_is_loaded_again(
         load_to_hand_over(path, file)
         nowhere = tmp_path / "no folder" / "kept"
         assert asyncio.run(load_handed_over(os.dup(file.fileno()), nowhere)) is None
+        assert os.fstat(file.fileno()).st_size == 0
     assert "loaded again" in caplog.text
 
 
