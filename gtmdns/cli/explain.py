@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
-from rich.console import Console
 
 from ..control.publication import Publication
 from ..control.witnesses import of_file
@@ -15,6 +14,7 @@ from ..explain.explain import BadQuestion, explain
 from .check import load_or_exit
 from .explain_tree import explanation
 from .http import request
+from .output import console
 
 DONE = ("NOERROR", "NXDOMAIN")  # outcomes that end with exit status 0
 
@@ -62,7 +62,7 @@ def command(
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
-        Console(highlight=False).print(explanation(told))
+        console().print(explanation(told))
     if told.get("rcode") not in DONE:
         sys.exit(1)
 

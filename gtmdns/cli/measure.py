@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from .output import console
+
 Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = tuple[str, int]  # as sockets want it; further fields of an IPv6 address are left out
 
@@ -270,7 +272,7 @@ def command(
         name, rdtype = _asked(questions)
         total = sum(counter.total() for counter in counts)
         click.echo(f"{name} {rdtype}, {total} queries to {server[0]} port {server[1]}")
-        Console().print(_table(questions, counts))
+        console().print(_table(questions, counts))
         click.echo(f"in {seconds:.2f} s, {total / seconds:.0f} queries/s")
     if any(answer.bad for counter in counts for answer in counter):
         ctx.exit(1)
@@ -288,10 +290,10 @@ def _with_progress(
     questions: Sequence[Question], server: Address, count: int, timeout: float, in_flight: int
 ) -> list[Counter[Answer]]:
     """Measure below a progress bar, which is drawn on standard error and only on a terminal."""
-    console = Console(stderr=True)
+    screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
     ) as progress:
         task = progress.add_task("asking", total=len(questions) * count)
         return asyncio.run(

@@ -45,7 +45,7 @@ def command(
             raise click.UsageError("--clear stands alone with TARGET")
         status, body = request(admin, path, method="DELETE", token_file=token_file)
         _end_unless(200, status, body)
-        click.echo(f"{body['target']}: the override to {body['state']} was ended{_lost(body)}")
+        click.echo(f"{body['target']}: the override to {body['state']} was ended")
         return
     if state is None or expires_in is None or not reason:
         raise click.UsageError(

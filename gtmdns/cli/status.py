@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from .http import ADMIN, moment, request
+from .output import console
 
 COLORS = {"up": "green", "down": "red", "unknown": "yellow"}
 
@@ -29,7 +30,7 @@ def command(admin: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
-        _print(Console(highlight=False), told)
+        _print(console(), told)
     if not served or told["configuration"]["last_error"] is not None:
         sys.exit(1)
 
@@ -73,7 +74,7 @@ def _print(console: Console, told: dict[str, Any]) -> None:
 
 def _pools(pools: list[dict[str, Any]]) -> Table:
     since = Column("since (UTC)", no_wrap=True)
-    table = Table("pool", "endpoint", "verdict", "given out", since, "last result", box=None)
+    table = Table("pool", "endpoint", "verdict", "usable", since, "last result", box=None)
     for pool in pools:
         name = f"[bold]{escape(pool['name'])}[/]"
         for family, counts in pool["families"].items():

@@ -200,3 +200,15 @@ def test_a_running_server_is_told_what_to_assume(config: str) -> None:
     assert path.endswith(
         "type=A&subnet=203.0.113.0%2F24&down=home%2F192.0.2.1&down=away&up=2001%3Adb8%3A%3A9"
     )
+
+
+def test_where_nobody_says_how_wide_no_line_is_wrapped(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a sentence is lost to grep."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = f"{'long-label-of-a-name.' * 5}example.test"
+
+    lines = run("explain", config, name, "--from", EAST).stdout.splitlines()
+
+    assert max(map(len, lines)) > 80
